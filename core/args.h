@@ -12,6 +12,9 @@
 
 #define DMR_ERROR_SIZE	128u
 
+/* Decimal digits and nothing else: no sign, no space, no overflow, not empty. */
+bool dmr_number_parse(const char *text, size_t length, u64 *number);
+
 struct dmr_options {
 	bool have_uuid;
 	u8 uuid[16];

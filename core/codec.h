@@ -43,22 +43,29 @@ struct dmr_super {
 	u8 uuid[16];
 	u64 generation;
 	u32 compat, ro_compat, incompat;
-	u32 segments, in_use, session;
+	u32 segments, session;
+	u32 in_use;			/* 1 at the least: segment 0 has tables from the start */
 	u64 covered;
 	struct dmr_main_id main;
 	char main_text[DMR_MAIN_TEXT_SIZE + 1];
-	u32 relocations;
+	u32 relocations;		/* by rising segment: dmr_super_relocate() keeps it so */
 	struct dmr_relocation relocation[DMR_MAX_RELOCATIONS];
 };
 
-/* Encodes a superblock for one of its four places, header and CRC included. `block`: 4096 bytes. */
+/*
+ * Encodes a superblock for one of its four places, header and CRC included. `block`: 4096 bytes.
+ * Relocations of segments that are not in use (yet) are left out: their tables are not there.
+ */
 void dmr_super_encode(void *block, const struct dmr_super *super, unsigned int copy);
 /* Validates and decodes. *super is written only for DMR_GOOD. */
 enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct dmr_super *super);
 
 /* The places of a segment's two copies: A and B, or what the superblock says. */
 void dmr_super_places(const struct dmr_super *super, u32 segment, u8 place[2]);
-/* Records that copy `which` (0, 1) of the segment is at `place` now. false: the list is full. */
+/*
+ * Records that copy `which` (0, 1) of the segment is at `place` now; back at A and B the entry is
+ * dropped. false, nothing changed: the list is full, or the other copy is there.
+ */
 bool dmr_super_relocate(struct dmr_super *super, u32 segment, unsigned int which, u8 place);
 
 struct dmr_entry {
@@ -73,6 +80,7 @@ struct dmr_entry {
  * init an empty one, check one read, get and put entries, then seal it for each place it is written to.
  */
 void dmr_table_init(void *block);
+/* uuid NULL: any pair's. generation may be NULL; it is written only for DMR_GOOD. */
 enum dmr_verdict dmr_table_check(const void *block, const u8 uuid[16], u32 segment, unsigned int place,
 				 u64 *generation);
 /* index: 0 to 251, the slot's number within the segment. Only on checked or initialised blocks. */
@@ -83,7 +91,7 @@ void dmr_table_seal(void *block, const u8 uuid[16], u32 segment, unsigned int pl
 
 /* Any block: is its magic ours (whatever the rest)? For finding swapped devices. */
 bool dmr_block_is_ours(const void *block);
-/* All of `bytes` zero? bytes: a multiple of 8. */
+/* All of `bytes` zero? bytes: a multiple of 8, the block aligned to 8. */
 bool dmr_block_is_blank(const void *block, size_t bytes);
 
 /* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", 36 characters and a NUL; parse takes either case. */

@@ -36,11 +36,14 @@ enum dmr_slot_state dmr_spare_get(const struct dmr_spare *spare, u32 slot);
 u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first);
 /* Gives slots back that no reader and no table refers to any more. */
 void dmr_spare_release(struct dmr_spare *spare, u32 slot);
-/* A segment that was entered by take() but whose tables could not be made durable: takes no more
- * slots from it (they count as bad for this activation). */
+/*
+ * The slot's segment was entered by take() but its tables could not be made durable: no more slots
+ * are taken from it (all of them, taken ones too, count as bad for this activation), and no later
+ * segment is entered, for in_use on disk cannot step over a segment without tables.
+ */
 void dmr_spare_retire(struct dmr_spare *spare, u32 slot);
 
-/* Outside the I/O path, may wait: has memory ready for the next segments. false: no memory. */
+/* Outside the I/O path, may wait: has memory ready for the next 256 segments. false: no memory. */
 bool dmr_spare_refill(struct dmr_spare *spare);
 /* A longer spare; may wait. false: no memory, nothing changed. */
 bool dmr_spare_grow(struct dmr_spare *spare, u32 segments);
