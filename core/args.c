@@ -188,7 +188,7 @@ static bool dmr_verb_parse(const char *word, enum dmr_verb *verb, char error[DMR
 			return true;
 		}
 	snprintf(error, DMR_ERROR_SIZE,
-		 "unknown message \"%.24s\": expected help, remap, unremap, list, stats, stats_clear, health, retest, grow or resume_auto",
+		 "unknown message \"%.15s\": expected help, remap, unremap, list, stats, stats_clear, health, retest, grow or resume_auto",
 		 word);
 	return false;
 }
@@ -209,7 +209,7 @@ static bool dmr_count_parse(char *const *argv, u64 most, u64 *count, char error[
 	if (dmr_number_parse(argv[2], strlen(argv[2]), count) && *count && *count <= most)
 		return true;
 	snprintf(error, DMR_ERROR_SIZE,
-		 "%s: count \"%.32s\" is wrong: expected 1 to %llu from sector %.20s on", argv[0],
+		 "%s: count \"%.24s\" is wrong: expected 1 to %llu from sector %.20s on", argv[0],
 		 argv[2], (unsigned long long)most, argv[1]);
 	return false;
 }

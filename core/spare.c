@@ -23,7 +23,6 @@ struct dmr_spare_chunk {
 struct dmr_spare {
 	u32 segments, in_use;
 	u32 cursor;		/* the segment that slots were last taken from */
-	bool closed;		/* a segment was retired: in_use on disk cannot step over it */
 	u64 used, bad;
 	u64 *available;		/* chunks that have free slots in segments in use */
 	struct dmr_spare_chunk **chunk;
@@ -298,11 +297,7 @@ void dmr_spare_release(struct dmr_spare *spare, u32 slot)
 
 void dmr_spare_retire(struct dmr_spare *spare, u32 slot)
 {
-	u32 i, first = slot - slot % DMR_SEGMENT_SLOTS;
-
-	for (i = 0; i < DMR_SEGMENT_SLOTS; i++)
-		dmr_spare_set(spare, first + i, DMR_SLOT_BAD);
-	spare->closed = true;
+	dmr_spare_set(spare, slot, DMR_SLOT_BAD);
 }
 
 /* Taking */
@@ -387,7 +382,7 @@ static void dmr_run_enter(struct dmr_spare *spare, u32 want, struct dmr_run *bes
 {
 	u32 segment = spare->in_use;
 
-	if (segment >= spare->segments || spare->closed || !dmr_chunk_of(spare, segment))
+	if (segment >= spare->segments || !dmr_chunk_of(spare, segment))
 		return;
 	spare->in_use++;
 	dmr_segment_set_free(spare, segment, DMR_SEGMENT_SLOTS);

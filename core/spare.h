@@ -37,9 +37,9 @@ u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first);
 /* Gives slots back that no reader and no table refers to any more. */
 void dmr_spare_release(struct dmr_spare *spare, u32 slot);
 /*
- * The slot's segment was entered by take() but its tables could not be made durable: no more slots
- * are taken from it (all of them, taken ones too, count as bad for this activation), and no later
- * segment is entered, for in_use on disk cannot step over a segment without tables.
+ * A slot that failed its write, or whose segment's tables could not be made durable: it is not taken
+ * again and counts as bad for this activation. The rest of its segment stays; the caller enters
+ * segments on disk in order, also one of which no slot came to be used.
  */
 void dmr_spare_retire(struct dmr_spare *spare, u32 slot);
 
