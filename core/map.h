@@ -59,6 +59,10 @@ struct dmr_filter {
 	unsigned int region_shift;	/* log2 of sectors in a region, at least that of a group */
 };
 
+/* Once, before the first map and after the last: the caches of map objects. false: no memory. */
+bool dmr_map_init(void);
+void dmr_map_exit(void);
+
 /* Makes a map for so many sectors of main. May wait. NULL: no memory. */
 struct dmr_map *dmr_map_create(u64 sectors);
 /* Frees all; no reader may be left. May wait (for readers' grace periods). */
@@ -97,7 +101,7 @@ bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_ru
  * A change in two steps, so that publishing after a durable commit cannot fail.
  * prepare: allocates all that the change needs, without waiting (falls back on the reserve);
  *   units sorted by number, each once; an entry with owned == pending == doubt == 0 removes the unit.
- *   NULL: no memory even in the reserve, nothing changed.
+ *   NULL: no memory even in the reserve (or a unit beyond main's end), nothing changed.
  * publish: readers see the new units, each group at once; cannot fail; frees the change.
  * cancel: forgets it. Exactly one of both follows each prepare, before the next prepare.
  */
@@ -108,15 +112,23 @@ void dmr_map_cancel(struct dmr_map *map, struct dmr_map_change *change);
 
 /*
  * Loading: adds one unit not yet in the map, before the map has any reader; may wait.
- * Units may come in any order. false: no memory.
+ * Units may come in any order. false: no memory, or beyond main's end.
  */
 bool dmr_map_load(struct dmr_map *map, const struct dmr_unit *unit);
 
 /* Outside the I/O path, may wait: refills the reserve; true if it is full now. */
 bool dmr_map_refill(struct dmr_map *map);
-/* Outside the I/O path, may wait: grows or shrinks the hash table if it is due. Readers go on meanwhile. */
+/*
+ * Outside the I/O path, may wait for memory: grows or shrinks the hash table if it is due. Readers
+ * go on meanwhile. One step moves 4096 buckets; true: there is more to do, and the lock
+ * may be dropped before the next step, for changes may come between. dmr_map_resize() does all steps.
+ */
+bool dmr_map_resize_step(struct dmr_map *map);
 void dmr_map_resize(struct dmr_map *map);
-/* reader, any context: true if dmr_map_refill() or dmr_map_resize() has something to do. */
+/*
+ * reader, any context: true if dmr_map_refill() or dmr_map_resize() has something to do. It stays
+ * true while there is no memory for it: ask again later, not in a loop.
+ */
 bool dmr_map_wants_work(const struct dmr_map *map);
 
 /* reader, any context: a snapshot; its numbers are each exact but taken one after another. */
