@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A batch: the pieces of failed writes that are relocated together, with one flush of the spare
+ * and one commit for each table block they touch. Belongs to the recovery worker alone.
+ */
+#ifndef DMR_BATCH_H
+#define DMR_BATCH_H
+
+#include "dmr.h"
+
+#define DMR_BATCH_PIECES	1024u	/* 4 MiB of main */
+
+enum dmr_fate {
+	DMR_PIECE_OPEN,		/* not placed yet */
+	DMR_PIECE_STORED,	/* its data is durable in its slot */
+	DMR_PIECE_KEPT,		/* and so is its entry */
+	DMR_PIECE_DOUBT,	/* its entry may have been written */
+	DMR_PIECE_FAILED,
+};
+
+struct dmr_batch;
+
+/* A part of one bio within one unit. */
+struct dmr_piece {
+	struct dmr_batch *batch;
+	struct bio *bio;
+	u64 unit;
+	u32 offset;		/* in sectors, from the bio's first */
+	u8 first, count;	/* sectors within the unit */
+	u8 fate;		/* enum dmr_fate */
+	bool fresh;		/* the slot was taken for it */
+	u32 slot;
+	u8 owned, pending;	/* of its unit before the change */
+	blk_status_t status;	/* of its data's write to the slot */
+};
+
+struct dmr_batch {
+	unsigned int count;
+	bool suspects;		/* some piece is there because main failed it */
+	unsigned long deadline;	/* jiffies: no waiting for evidence after it */
+	struct bio *current_bio;	/* judged in part: the batch had no room for the rest */
+	u32 narrow_until;		/* of current_bio: zeroing a stretch before here has failed */
+	struct bio_list judged;	/* to be ended after the commit */
+	atomic_t in_flight;
+	struct completion landed;
+	struct dmr_piece piece[DMR_BATCH_PIECES];
+	struct dmr_unit unit[DMR_BATCH_PIECES];	/* for the map's change */
+};
+
+static inline u8 dmr_piece_mask(const struct dmr_piece *piece)
+{
+	return ((1u << piece->count) - 1) << piece->first;
+}
+
+/* A bio of ours with a part of a parked one's data, for `sector` of `bdev`; zeroes for write-zeroes. */
+struct bio *dmr_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
+		     struct block_device *bdev, u64 sector);
+
+/* true if a piece of this unit is in the batch. */
+bool dmr_batch_has(const struct dmr_batch *b, u64 unit);
+/* Moves all pieces to the spare, as far as that goes; their fate says how far. */
+void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b);
+/* Gives the pieces' bios their results and empties the batch. */
+void dmr_batch_finish(struct dmr_batch *b);
+
+#endif

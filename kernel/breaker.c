@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The breaker (C10): tells a bad unit from a dead disk, so that a dead disk consumes no slot.
+ * Dead is a disk that no canary can be read from, or one that fails writes in many separate
+ * places and takes none in between (write-protected ones still read).
+ */
+#include "dmr.h"
+
+void dmr_breaker_init(struct dmr_breaker *b)
+{
+	spin_lock_init(&b->lock);
+}
+
+/* Linux reports most write failures of SAS and SATA disks as IOERR or TARGET, and an unplugged disk too. */
+bool dmr_suspect(blk_status_t status)
+{
+	return status == BLK_STS_MEDIUM || status == BLK_STS_IOERR || status == BLK_STS_TARGET;
+}
+
+/* A run of neighbouring regions counts once: one scratch is one fault. Under b->lock. */
+static void dmr_breaker_count(struct dmr_breaker *b, u64 region)
+{
+	struct dmr_region_run *run;
+	unsigned int i;
+
+	for (i = 0; i < b->runs; i++) {
+		run = &b->run[i];
+		if (region + 1 >= run->first && region <= run->last + 1) {
+			run->first = min(run->first, region);
+			run->last = max(run->last, region);
+			return;
+		}
+	}
+	if (b->runs < DMR_BREAKER_REGIONS) {
+		b->run[b->runs].first = region;
+		b->run[b->runs].last = region;
+		b->runs++;
+	}
+}
+
+void dmr_breaker_failed(struct dmr_target *t, u64 sector)
+{
+	struct dmr_breaker *b = &t->breaker;
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->lock, flags);
+	dmr_breaker_count(b, sector / DMR_BREAKER_REGION_SECTORS);
+	WRITE_ONCE(b->armed, true);
+	spin_unlock_irqrestore(&b->lock, flags);
+}
+
+void dmr_breaker_succeeded(struct dmr_target *t)
+{
+	struct dmr_breaker *b = &t->breaker;
+	unsigned long flags;
+
+	if (!READ_ONCE(b->armed))
+		return;
+	spin_lock_irqsave(&b->lock, flags);
+	b->runs = 0;
+	b->proven = true;
+	b->proven_at = jiffies;
+	WRITE_ONCE(b->armed, false);
+	spin_unlock_irqrestore(&b->lock, flags);
+	wake_up(&t->evidence);
+}
+
+static bool dmr_canary_reads(struct dmr_target *t, u64 sector)
+{
+	unsigned int bytes = bdev_logical_block_size(t->main_bdev);
+
+	sector = round_down(sector, bytes / DMR_SECTOR_SIZE);
+	return !dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_READ, sector, t->scratch, bytes);
+}
+
+/* Is there any place that main still reads? Places differ from each other, not from call to call. */
+static bool dmr_main_answers(struct dmr_target *t)
+{
+	u64 block = bdev_logical_block_size(t->main_bdev) / DMR_SECTOR_SIZE;
+	u64 last = t->ti->len - block;
+	unsigned int i;
+
+	for (i = 0; i < DMR_CANARIES; i++)
+		if (dmr_canary_reads(t, div_u64(last, DMR_CANARIES - 1) * i))
+			return true;
+	return false;
+}
+
+static void dmr_trip(struct dmr_target *t, bool write_dead)
+{
+	struct dmr_breaker *b = &t->breaker;
+
+	if (READ_ONCE(b->tripped))
+		return;
+	b->write_dead = write_dead;
+	WRITE_ONCE(b->tripped, true);
+	DMWARN("%s: main %s %s; nothing is relocated until it recovers", t->name, t->main->name,
+	       write_dead ? "takes no writes any more" : "does not answer");
+	queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+	dmr_event(t);
+}
+
+enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance)
+{
+	struct dmr_breaker *b = &t->breaker;
+	enum dmr_opinion opinion;
+	bool write_dead;
+
+	if (READ_ONCE(b->tripped))
+		return DMR_DISK_DEAD;
+
+	spin_lock_irq(&b->lock);
+	write_dead = b->runs >= DMR_BREAKER_REGIONS;
+	if (!b->runs || last_chance ||
+	    (b->proven && time_before(jiffies, b->proven_at + DMR_BREAKER_HOLD)))
+		opinion = DMR_DISK_ALIVE;
+	else
+		opinion = DMR_DISK_UNSURE;
+	spin_unlock_irq(&b->lock);
+
+	if (write_dead || (opinion == DMR_DISK_ALIVE && !dmr_main_answers(t))) {
+		dmr_trip(t, write_dead);
+		return DMR_DISK_DEAD;
+	}
+	return opinion;
+}
+
+void dmr_breaker_reset(struct dmr_target *t)
+{
+	struct dmr_breaker *b = &t->breaker;
+
+	spin_lock_irq(&b->lock);
+	b->runs = 0;
+	b->proven = false;
+	WRITE_ONCE(b->armed, false);
+	WRITE_ONCE(b->tripped, false);
+	spin_unlock_irq(&b->lock);
+}
+
+/*
+ * After the cool-down a disk that reads is tried again. One that took no writes stays one failure
+ * short of tripping until it has taken one, so that trying costs it no slots.
+ */
+void dmr_cool_down_fn(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(to_delayed_work(work), struct dmr_target, cool_down);
+	struct dmr_breaker *b = &t->breaker;
+
+	if (!READ_ONCE(b->tripped))
+		return;
+	if (!dmr_main_answers(t)) {
+		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+		return;
+	}
+	spin_lock_irq(&b->lock);
+	if (!b->write_dead) {
+		b->runs = 0;
+		WRITE_ONCE(b->armed, false);
+	} else if (b->runs == DMR_BREAKER_REGIONS) {
+		b->runs--;
+	}
+	WRITE_ONCE(b->tripped, false);
+	spin_unlock_irq(&b->lock);
+	DMWARN("%s: main %s answers again", t->name, t->main->name);
+	dmr_event(t);
+}

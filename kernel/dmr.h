@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The structures that the kernel part shares. Two objects matter: a pair (one spare device with
+ * its map, shared by reloads) and a target (one line of a table). Locks and contexts stand at
+ * the members. Sectors are 512 bytes; main's are counted from main's start.
+ */
+#ifndef DMR_H
+#define DMR_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/device-mapper.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu-refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "args.h"
+#include "codec.h"
+#include "compat.h"
+#include "map.h"
+#include "spare.h"
+
+#define DM_MSG_PREFIX "remap"
+
+#define DMR_ALL_SUPERS	(BIT(DMR_SUPER_COPIES) - 1)
+
+/* The slot of an entry that lost against another one for the same unit. */
+struct dmr_retired {
+	struct list_head link;
+	u32 slot;
+};
+
+/* Counters that the I/O path touches when an I/O goes to the spare. */
+struct dmr_hits {
+	u64 reads, writes;
+};
+
+/*
+ * A spare device, its map and its metadata. One for each spare, in the registry from the first
+ * constructor to the last destructor; a reload of the same device shares it.
+ */
+struct dmr_pair {
+	struct list_head link;		/* registry */
+	struct list_head targets;	/* under the registry's lock */
+	struct mapped_device *md;	/* whose spare it is */
+	struct block_device *bdev;	/* kept open by the targets' tables */
+	u64 bdev_sectors;		/* its length at load or grow */
+	bool blank;			/* to be formatted by the first resume */
+	bool active;			/* the first resume has been */
+
+	/*
+	 * Held across metadata I/O by one writer at a time: the recovery worker, activation and
+	 * messages that change the map. Process context. Guards all down to the next comment.
+	 */
+	struct mutex lock;
+	struct dmr_super *super;
+	struct dmr_spare *slots;
+	bool session_open;		/* this activation has advanced super->session */
+	u32 commits;			/* generations given out in this session */
+	void *block[2];			/* two metadata blocks to work in */
+	u8 super_good;			/* copies of the superblock that are the newest, a bit each */
+	u8 table_good;			/* the same for the two copies of the table last read */
+	unsigned long *repair;		/* segments whose two copies differ, a bit each; NULL: none */
+	struct list_head retire;	/* struct dmr_retired */
+
+	/* Read anywhere. */
+	struct dmr_map *map;
+	bool frozen;			/* a commit failed: nothing new is mapped */
+	bool full;			/* the last write that needed a slot found none */
+	bool broken;			/* the map in memory cannot be trusted any more: all I/O fails */
+	atomic64_t spare_written;	/* writes of data that the spare has completed */
+	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
+	atomic_t flush_owed;		/* a flush of ours failed: the next user's flush fails too */
+	atomic64_t read_errors, write_errors, spare_errors, metadata_errors;
+	struct dmr_hits __percpu *hits;
+	struct bio_set bios;
+};
+
+/* C10: tells a bad unit from a dead disk. Under lock unless it says otherwise. */
+#define DMR_BREAKER_REGIONS		32u
+#define DMR_BREAKER_REGION_SECTORS	2048u	/* 1 MiB */
+#define DMR_BREAKER_COOL_DOWN		(30 * HZ)
+#define DMR_BREAKER_HOLD		(1 * HZ)
+#define DMR_CANARIES			4u
+
+struct dmr_region_run {
+	u64 first, last;
+};
+
+struct dmr_breaker {
+	spinlock_t lock;		/* irq-safe: successes are noted from end_io */
+	bool armed;			/* read without the lock: end_io reports successful writes to main */
+	bool tripped;			/* read without the lock */
+	bool write_dead;		/* tripped by failing writes, not by failing reads */
+	unsigned int runs;		/* of regions with failed writes since the last success */
+	struct dmr_region_run run[DMR_BREAKER_REGIONS];
+	bool proven;			/* a write to main has succeeded at proven_at, after a failure */
+	unsigned long proven_at;	/* jiffies */
+};
+
+/* One line of a table. */
+struct dmr_target {
+	/* Read by every bio; written at construction only. */
+	struct dm_target *ti;
+	struct block_device *main_bdev;
+	const struct dmr_filter *filter;
+	struct percpu_ref __rcu *epoch;		/* what new bios take: one of epochs[] */
+	struct dmr_breaker breaker;
+	struct dmr_pair *pair;
+
+	struct dm_dev *main, *spare;
+	struct list_head link;			/* pair->targets */
+	struct dmr_options options;
+	struct dmr_main_id main_id;		/* as the kernel shows it now */
+	char name[40];				/* of the mapped device, for the log */
+	bool resumed;				/* between preresume and postsuspend */
+
+	atomic_t failed_flushes;		/* each fails one later FUA write (C8) */
+
+	/* Epochs (C15, C18): bios in flight, told from those that come later. */
+	struct percpu_ref epochs[2];
+	struct completion drained[2];
+	struct mutex drain_lock;
+
+	/* Recovery: bios that the worker has to look at. */
+	spinlock_t parked_lock;			/* irq-safe */
+	struct bio_list parked;
+	wait_queue_head_t evidence;		/* more parked, or main has taken a write */
+	struct workqueue_struct *wq;
+	struct work_struct recovery;
+	struct delayed_work cool_down;
+	struct work_struct upkeep;		/* refills reserves, resizes the map */
+	struct dmr_batch *batch;		/* the worker's, see batch.c */
+	struct bio_set bios;			/* for all that recovery issues */
+	void *scratch;				/* a page for canary reads */
+	struct delayed_work event;		/* raises the device-mapper event, coalesced */
+};
+
+/* Where a bio went; kept with each of device-mapper's clones. */
+enum dmr_where {
+	DMR_AT_MAIN = 0,	/* the fast path tests for zero */
+	DMR_AT_SPARE,
+	DMR_AT_WORKER,		/* nowhere yet: the worker decides */
+	DMR_AT_END,		/* the worker is done with it: only to be ended */
+};
+
+struct dmr_io {
+	struct percpu_ref *epoch;
+	struct bvec_iter iter;		/* as mapped; bi_sector is main's. The block layer consumes the bio's own */
+	u8 where;			/* enum dmr_where */
+	bool flush;			/* an empty flush */
+	blk_status_t error;		/* what main said, for the worker */
+	blk_status_t result;		/* worker: what the caller will hear */
+	u32 done;			/* worker: sectors judged so far */
+	union {
+		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */
+		unsigned long failed_at;	/* else: jiffies of the failure */
+	};
+};
+
+extern struct target_type dmr_target_type;	/* target.c */
+
+/* module.c: the texts that constructors leave behind in ti->error; never NULL, any context. */
+__printf(1, 2) char *dmr_error(const char *format, ...);
+
+/* target.c: state changes, logged and raised as events. Process context. */
+void dmr_set_full(struct dmr_target *t, bool full);
+void dmr_freeze(struct dmr_target *t, int error);
+
+/* target.c: raises a device-mapper event. Process context, not under pair->lock's I/O-free users. */
+void dmr_event(struct dmr_target *t);
+/* any context, no locks */
+enum dmr_state dmr_target_state(const struct dmr_target *t);
+void dmr_target_status(const struct dmr_target *t, struct dmr_status *status);
+
+/* io.c: the I/O path. */
+int dmr_io_map(struct dm_target *ti, struct bio *bio);
+int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+
+/* limits.c */
+int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);
+void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits);
+
+/* fence.c: epochs. */
+int dmr_epochs_init(struct dmr_target *t);
+void dmr_epochs_exit(struct dmr_target *t);
+/* Waits for every bio mapped before the call. Process context, never from the recovery worker's
+ * own bios: a bio leaves its epoch before it is parked. */
+void dmr_drain(struct dmr_target *t);
+
+/* recovery.c */
+int dmr_recovery_init(struct dmr_target *t);
+void dmr_recovery_exit(struct dmr_target *t);
+/* Hands a bio to the worker; it has left its epoch. Any context. */
+void dmr_park(struct dmr_target *t, struct bio *bio);
+/* Ends what is parked and waits until the worker is idle. Process context. */
+void dmr_recovery_flush(struct dmr_target *t);
+/* Schedules refills of the reserves. Any context. */
+void dmr_upkeep(struct dmr_target *t);
+/* Submits one bio of ours and waits; takes it over. Process context. */
+blk_status_t dmr_submit_wait(struct bio *bio);
+
+/* breaker.c: any context unless it says otherwise. */
+void dmr_breaker_init(struct dmr_breaker *b);
+/* Is this an error for which a place may be relocated? */
+bool dmr_suspect(blk_status_t status);
+void dmr_breaker_failed(struct dmr_target *t, u64 sector);
+void dmr_breaker_succeeded(struct dmr_target *t);
+
+enum dmr_opinion {
+	DMR_DISK_ALIVE,
+	DMR_DISK_DEAD,		/* tripped now or before */
+	DMR_DISK_UNSURE,	/* no write has succeeded since the first failure: wait for evidence */
+};
+
+/* Process context, does canary reads. `last_chance`: never UNSURE. */
+enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance);
+/* resume_auto, and the end of the cool-down. Process context. */
+void dmr_breaker_reset(struct dmr_target *t);
+void dmr_cool_down_fn(struct work_struct *work);
+
+/* pair.c: the registry. Process context. */
+/* Finds or loads the pair of t->spare; on failure an errno and *error. */
+int dmr_pair_get(struct dmr_target *t, char **error);
+void dmr_pair_put(struct dmr_target *t);
+/* First resume: formats, repairs, remembers main. */
+int dmr_pair_activate(struct dmr_target *t);
+
+/* identity.c: who main is. Process context. */
+void dmr_main_identify(struct block_device *bdev, struct dmr_main_id *id);
+/* true if both are known and differ */
+bool dmr_main_differs(const struct dmr_main_id *was, const struct dmr_main_id *is);
+/* Do the two share sectors of one disk? */
+bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
+
+/* load.c: reading a spare. Process context, writes nothing. */
+int dmr_load(struct dmr_pair *pair, u64 main_sectors, char **error);
+
+/* metadata.c: writing a spare. Process context, under pair->lock. */
+int dmr_format(struct dmr_pair *pair);
+int dmr_repair(struct dmr_pair *pair);
+/* Writes the superblock with a new generation; 0 if at least two copies are durable. */
+int dmr_super_commit(struct dmr_pair *pair);
+/* Before an activation's first table commit: advances the session, durable. */
+int dmr_session_begin(struct dmr_pair *pair);
+/* Reads the newest copy of a segment's table into pair->block[0] and sets table_good. */
+int dmr_table_read(struct dmr_pair *pair, u32 segment);
+/*
+ * After dmr_table_read() (or dmr_table_init() with table_good cleared) of the same segment:
+ * writes pair->block[0] durably to one copy, then to the other, bad ones first. 0, or the error; *touched says whether anything was
+ * written, in which case the new content may or may not be found after the next activation.
+ */
+int dmr_table_commit(struct dmr_pair *pair, u32 segment, bool *touched);
+/* Flushes the spare's cache; a failure is also owed to the next user's flush (C8). */
+int dmr_spare_flush(struct dmr_pair *pair);
+/* A flush that was sent when spare_written was `mark` has succeeded. Any context. */
+void dmr_spare_flushed(struct dmr_pair *pair, u64 mark);
+/* One metadata or probing I/O of `bytes` (a multiple of 512), into or from kernel memory. */
+int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, unsigned int bytes);
+int dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
+		void *data, unsigned int bytes);
+
+/* message.c */
+int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+		unsigned int maxlen);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The path of every bio: map() and end_io(). An I/O that touches nothing mapped takes no lock,
+ * allocates nothing and writes to no cache line that CPUs share (C1).
+ * Whatever needs a decision that takes time is parked for the recovery worker.
+ */
+#include "dmr.h"
+
+static inline void dmr_enter(struct dmr_target *t, struct dmr_io *io)
+{
+	struct percpu_ref *epoch;
+
+	rcu_read_lock();
+	epoch = rcu_dereference(t->epoch);
+	percpu_ref_get(epoch);
+	rcu_read_unlock();
+	io->epoch = epoch;
+}
+
+static inline void dmr_leave(struct dmr_io *io)
+{
+	percpu_ref_put(io->epoch);
+}
+
+/* Ends a bio from map(): it went nowhere. */
+static int dmr_end_here(struct bio *bio, struct dmr_io *io, blk_status_t status)
+{
+	dmr_leave(io);
+	io->where = DMR_AT_END;
+	bio->bi_status = status;
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+{
+	if (bio->bi_opf & REQ_NOWAIT)
+		return dmr_end_here(bio, io, BLK_STS_AGAIN);
+	dmr_leave(io);
+	io->where = DMR_AT_WORKER;
+	io->error = BLK_STS_OK;
+	dmr_park(t, bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *io, u64 sector)
+{
+	bio_set_dev(bio, pair->bdev);
+	bio->bi_iter.bi_sector = sector;
+	io->where = DMR_AT_SPARE;
+	return DM_MAPIO_REMAPPED;
+}
+
+/*
+ * Flushes come in twos, one for each device. The spare is left out of it unless it has completed
+ * a write since its last good flush, so that a slow or dead spare without data does no harm (C8).
+ */
+static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+{
+	struct dmr_pair *pair = t->pair;
+	u64 written;
+
+	io->flush = true;
+	if (dm_bio_get_target_bio_nr(bio) == 0)
+		return DM_MAPIO_REMAPPED;
+
+	/* A flush of the worker's failed: what it may have lost is reported to the next flush. */
+	if (unlikely(atomic_read(&pair->flush_owed)) && atomic_xchg(&pair->flush_owed, 0)) {
+		atomic_inc(&t->failed_flushes);
+		return dmr_end_here(bio, io, BLK_STS_IOERR);
+	}
+	written = atomic64_read(&pair->spare_written);
+	if (written == atomic64_read(&pair->spare_flushed))
+		return dmr_end_here(bio, io, BLK_STS_OK);
+	io->flush_mark = written;
+	return dmr_to_spare(pair, bio, io, 0);
+}
+
+/* A bio that touches a region with something mapped: only as far as all of it goes the same way. */
+static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_opf_t op = bio_op(bio);
+	struct dmr_run run;
+
+	rcu_read_lock();
+	dmr_map_find(pair->map, io->iter.bi_sector, bio_sectors(bio), &run);
+	rcu_read_unlock();
+	if (run.count < bio_sectors(bio)) {
+		dm_accept_partial_bio(bio, run.count);
+		io->iter.bi_size = bio->bi_iter.bi_size;
+	}
+
+	switch (run.kind) {
+	case DMR_MAIN:
+		return DM_MAPIO_REMAPPED;
+	case DMR_OWNED:
+		if (op == REQ_OP_WRITE_ZEROES)
+			return dmr_park_here(t, bio, io);
+		if (op == REQ_OP_DISCARD && !dmr_bdev_discards(pair->bdev))
+			return dmr_end_here(bio, io, BLK_STS_OK);
+		return dmr_to_spare(pair, bio, io, run.spare_sector);
+	case DMR_PENDING:
+		if (op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES)
+			return dmr_park_here(t, bio, io);
+		return DM_MAPIO_REMAPPED;
+	case DMR_OWNED_PENDING:
+		if (op == REQ_OP_READ)
+			return dmr_to_spare(pair, bio, io, run.spare_sector);
+		fallthrough;
+	case DMR_LOST:
+	case DMR_DOUBT:
+		break;
+	}
+	if (op == REQ_OP_DISCARD)
+		return dmr_end_here(bio, io, BLK_STS_OK);
+	return dmr_end_here(bio, io, BLK_STS_IOERR);
+}
+
+static noinline int dmr_map_slowly(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+{
+	if (unlikely(READ_ONCE(t->pair->broken)))
+		return dmr_end_here(bio, io, BLK_STS_IOERR);
+	if (!bio_sectors(bio))
+		return dmr_map_flush(t, bio, io);
+	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
+	if ((bio->bi_opf & REQ_FUA) && unlikely(atomic_read(&t->failed_flushes)) &&
+	    atomic_dec_if_positive(&t->failed_flushes) >= 0)
+		return dmr_end_here(bio, io, BLK_STS_IOERR);
+	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
+		return DM_MAPIO_REMAPPED;
+	return dmr_map_run(t, bio, io);
+}
+
+int dmr_io_map(struct dm_target *ti, struct bio *bio)
+{
+	struct dmr_target *t = ti->private;
+	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	dmr_enter(t, io);
+	bio_set_dev(bio, t->main_bdev);
+	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+	io->iter = bio->bi_iter;
+	io->where = DMR_AT_MAIN;
+	io->flush = false;
+	if (likely(!(bio->bi_opf & (REQ_PREFLUSH | REQ_FUA)) &&
+		   !dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio))))
+		return DM_MAPIO_REMAPPED;
+	return dmr_map_slowly(t, bio, io);
+}
+
+static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t status)
+{
+	if (status)
+		atomic_inc(&t->failed_flushes);
+	else if (io->where == DMR_AT_SPARE)
+		dmr_spare_flushed(t->pair, io->flush_mark);
+}
+
+static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			    blk_status_t status)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_opf_t op = bio_op(bio);
+
+	if (op == REQ_OP_READ) {
+		this_cpu_inc(pair->hits->reads);
+	} else if (op == REQ_OP_WRITE) {
+		this_cpu_inc(pair->hits->writes);
+		/* Also when it failed: part of it may be in the spare's cache. */
+		atomic64_inc(&pair->spare_written);
+	}
+	if (status)
+		atomic64_inc(&pair->spare_errors);
+	dmr_leave(io);
+	return DM_ENDIO_DONE;
+}
+
+/* C3: a write that main failed is not reported before the worker has tried everything. */
+static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			  blk_status_t status)
+{
+	blk_opf_t op = bio_op(bio);
+
+	dmr_leave(io);
+	if (!dmr_suspect(status))
+		return DM_ENDIO_DONE;
+	if (op == REQ_OP_READ) {
+		atomic64_inc(&t->pair->read_errors);
+		return DM_ENDIO_DONE;
+	}
+	if (op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
+		return DM_ENDIO_DONE;
+	/* A disk that has just found out that it has no such command; callers then write zeroes. */
+	if (op == REQ_OP_WRITE_ZEROES && !bdev_write_zeroes_sectors(t->main_bdev))
+		return DM_ENDIO_DONE;
+	atomic64_inc(&t->pair->write_errors);
+	if (t->options.no_auto)
+		return DM_ENDIO_DONE;
+	io->error = status;
+	io->failed_at = jiffies;
+	dmr_park(t, bio);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+				   blk_status_t status)
+{
+	if (io->where == DMR_AT_END)
+		return DM_ENDIO_DONE;
+	if (io->flush) {
+		dmr_flushed(t, io, status);
+		dmr_leave(io);
+		return DM_ENDIO_DONE;
+	}
+	if (io->where == DMR_AT_SPARE)
+		return dmr_end_at_spare(t, bio, io, status);
+	if (status)
+		return dmr_end_failed(t, bio, io, status);
+	/* Good, but somebody waits to hear that main still takes writes (C10). */
+	if (bio_op(bio) == REQ_OP_WRITE)
+		dmr_breaker_succeeded(t);
+	dmr_leave(io);
+	return DM_ENDIO_DONE;
+}
+
+int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	struct dmr_target *t = ti->private;
+	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	if (likely(!*error && io->where == DMR_AT_MAIN && !READ_ONCE(t->breaker.armed))) {
+		dmr_leave(io);
+		return DM_ENDIO_DONE;
+	}
+	return dmr_end_slowly(t, bio, io, *error);
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading a spare (C14): finds the newest valid superblock, loads the whole map, and notes what
+ * the first resume has to repair. Writes nothing. Whatever cannot be read for sure is
+ * refused: a shorter map would return stale data.
+ */
+#include "dmr.h"
+
+#define DMR_BLANK_SECTORS	2048u		/* 1 MiB at either end */
+#define DMR_BLANK_CHUNK		32768u		/* bytes a read */
+
+/* Entries with moves, of which one unit can have two. */
+struct dmr_moved {
+	u64 unit;
+	u32 moves, slot;
+};
+
+struct dmr_loader {
+	struct dmr_pair *pair;
+	char **error;
+	void *buffer;		/* two blocks: B of one segment, A of the next */
+	void *first;		/* A of the current segment */
+	bool first_read;	/* it could be read */
+	struct dmr_moved *moved;
+	u32 moved_count, moved_room;
+};
+
+static int dmr_refuse(char **error, char *text)
+{
+	*error = text;
+	return -EINVAL;
+}
+
+/* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
+static int dmr_choose_super(struct dmr_pair *pair, struct dmr_super *copy, unsigned int valid,
+			    char **error)
+{
+	unsigned int i, k, votes, best = DMR_SUPER_COPIES, best_votes = 0;
+	bool tie = false;
+
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if (!(valid & BIT(i)))
+			continue;
+		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
+			votes += (valid & BIT(k)) && !memcmp(copy[i].uuid, copy[k].uuid, 16);
+		if (best == DMR_SUPER_COPIES || votes > best_votes) {
+			best = i;
+			best_votes = votes;
+			tie = false;
+		} else if (memcmp(copy[i].uuid, copy[best].uuid, 16)) {
+			tie |= votes == best_votes;
+		} else if (copy[i].generation > copy[best].generation) {
+			best = i;
+		}
+	}
+	if (tie)
+		return dmr_refuse(error, dmr_error("spare %pg carries superblocks of two pairs", pair->bdev));
+	*pair->super = copy[best];
+	pair->super_good = 0;
+	for (i = 0; i < DMR_SUPER_COPIES; i++)
+		if ((valid & BIT(i)) && !memcmp(copy[i].uuid, pair->super->uuid, 16) &&
+		    copy[i].generation == pair->super->generation)
+			pair->super_good |= BIT(i);
+	return 0;
+}
+
+/* 1: found; 0: none of the copies is ours; else an error. */
+static int dmr_load_super(struct dmr_pair *pair, char **error)
+{
+	struct dmr_super *copy = dmr_big_alloc(sizeof(*copy) * DMR_SUPER_COPIES);
+	enum dmr_verdict verdict, newer = DMR_GOOD;
+	unsigned int i, valid = 0;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if (dmr_pair_io(pair, REQ_OP_READ | REQ_META, dmr_super_sector(i), pair->block[0],
+				DMR_BLOCK_SIZE))
+			continue;
+		verdict = dmr_super_decode(pair->block[0], i, &copy[i]);
+		if (verdict == DMR_GOOD)
+			valid |= BIT(i);
+		else if (verdict == DMR_BAD_VERSION || verdict == DMR_BAD_FEATURES)
+			newer = verdict;
+	}
+	if (newer != DMR_GOOD)
+		r = dmr_refuse(error, dmr_error("spare %pg: superblock: %s: a newer dm-remap is needed",
+						pair->bdev, dmr_verdict_text(newer)));
+	else if (!valid)
+		r = 0;
+	else
+		r = dmr_choose_super(pair, copy, valid, error) ?: 1;
+	dmr_big_free(copy);
+	return r;
+}
+
+/* An empty table of ours is what a formatting that was cut off leaves. */
+static bool dmr_unfinished_table(struct dmr_pair *pair, const void *block, u64 sector)
+{
+	const struct dmr_disk_header *header = block;
+	u64 generation;
+
+	if (sector == dmr_table_sector(0, DMR_PLACE_A))
+		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_A, &generation) == DMR_GOOD;
+	if (sector == dmr_table_sector(0, DMR_PLACE_B))
+		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_B, &generation) == DMR_GOOD;
+	return false;
+}
+
+static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 count, char **error)
+{
+	u64 end = sector + count;
+	u32 bytes, at;
+
+	for (; sector < end; sector += bytes >> SECTOR_SHIFT) {
+		bytes = min_t(u64, DMR_BLANK_CHUNK, (end - sector) << SECTOR_SHIFT);
+		if (dmr_pair_io(pair, REQ_OP_READ, sector, buffer, bytes))
+			return dmr_refuse(error, dmr_error("spare %pg cannot be read at sector %llu",
+							   pair->bdev, sector));
+		for (at = 0; at < bytes; at += DMR_SECTOR_SIZE) {
+			if (dmr_block_is_blank(buffer + at, DMR_SECTOR_SIZE))
+				continue;
+			if (at + DMR_BLOCK_SIZE <= bytes &&
+			    dmr_unfinished_table(pair, buffer + at, sector + (at >> SECTOR_SHIFT))) {
+				at += DMR_BLOCK_SIZE - DMR_SECTOR_SIZE;
+				continue;
+			}
+			return dmr_refuse(error, dmr_error("spare %pg is neither blank nor a dm-remap spare (data at sector %llu): if it may be erased, zero its first 4 MiB and its last 1 MiB",
+							   pair->bdev, sector + (at >> SECTOR_SHIFT)));
+		}
+	}
+	return 0;
+}
+
+/* C14: first and last MiB and all four superblock places read as zeroes. */
+static int dmr_load_blank(struct dmr_pair *pair, char **error)
+{
+	u64 last = round_down(pair->bdev_sectors - DMR_BLANK_SECTORS, DMR_BLOCK_SECTORS);
+	void *buffer = kmalloc(DMR_BLANK_CHUNK, GFP_KERNEL);
+	unsigned int i;
+	int r;
+
+	if (!buffer)
+		return -ENOMEM;
+	r = dmr_check_blank(pair, buffer, 0, DMR_BLANK_SECTORS, error);
+	for (i = 0; !r && i < DMR_SUPER_COPIES; i++)
+		r = dmr_check_blank(pair, buffer, dmr_super_sector(i), DMR_BLOCK_SECTORS, error);
+	if (!r)
+		r = dmr_check_blank(pair, buffer, last, pair->bdev_sectors - last, error);
+	kfree(buffer);
+	return r;
+}
+
+static bool dmr_read_blocks(struct dmr_pair *pair, u64 sector, void *buffer, unsigned int blocks)
+{
+	return !dmr_pair_io(pair, REQ_OP_READ | REQ_META, sector, buffer, blocks * DMR_BLOCK_SIZE);
+}
+
+static bool dmr_remember_moves(struct dmr_loader *l, const struct dmr_entry *entry, u32 slot)
+{
+	struct dmr_moved *more;
+
+	if (!entry->moves)
+		return true;
+	if (l->moved_count == l->moved_room) {
+		u32 room = l->moved_room ? 2 * l->moved_room : 64;
+
+		more = dmr_big_alloc(sizeof(*more) * room);
+		if (!more)
+			return false;
+		if (l->moved_count)
+			memcpy(more, l->moved, sizeof(*more) * l->moved_count);
+		dmr_big_free(l->moved);
+		l->moved = more;
+		l->moved_room = room;
+	}
+	l->moved[l->moved_count++] = (struct dmr_moved){ entry->unit, entry->moves, slot };
+	return true;
+}
+
+static u32 dmr_moves_of(const struct dmr_loader *l, u32 slot)
+{
+	u32 i;
+
+	for (i = 0; i < l->moved_count; i++)
+		if (l->moved[i].slot == slot)
+			return l->moved[i].moves;
+	return 0;
+}
+
+static int dmr_retire_later(struct dmr_pair *pair, u32 slot)
+{
+	struct dmr_retired *retired = kmalloc(sizeof(*retired), GFP_KERNEL);
+
+	if (!retired)
+		return -ENOMEM;
+	retired->slot = slot;
+	list_add_tail(&retired->link, &pair->retire);
+	dmr_spare_set(pair->slots, slot, DMR_SLOT_BAD);
+	return 0;
+}
+
+/* Two entries for one unit are a move that was cut off: the one with more moves is the newer. */
+static int dmr_load_second(struct dmr_loader *l, const struct dmr_unit *was, const struct dmr_unit *unit,
+			   u32 moves)
+{
+	struct dmr_pair *pair = l->pair;
+	struct dmr_map_change *change;
+	u32 moves_was = dmr_moves_of(l, was->slot);
+
+	if (moves == moves_was)
+		return dmr_refuse(l->error, dmr_error("spare %pg: slots %u and %u both claim unit %llu",
+						      pair->bdev, was->slot, unit->slot, unit->unit));
+	if (moves < moves_was)
+		return dmr_retire_later(pair, unit->slot);
+	change = dmr_map_prepare(pair->map, unit, 1);
+	if (!change)
+		return -ENOMEM;
+	dmr_map_publish(pair->map, change);
+	return dmr_retire_later(pair, was->slot);
+}
+
+static int dmr_load_entry(struct dmr_loader *l, u32 slot, const struct dmr_entry *entry)
+{
+	struct dmr_pair *pair = l->pair;
+	struct dmr_unit was, unit = {
+		.unit = entry->unit,
+		.slot = slot,
+		.owned = entry->owned,
+		.pending = entry->pending,
+		.lost = entry->state == DMR_SLOT_LOST,
+	};
+
+	if (entry->state == DMR_SLOT_FREE)
+		return 0;
+	if (entry->state == DMR_SLOT_BAD) {
+		dmr_spare_set(pair->slots, slot, DMR_SLOT_BAD);
+		return 0;
+	}
+	if (entry->unit >= DIV_ROUND_UP_ULL(pair->super->covered, DMR_UNIT_SECTORS))
+		return dmr_refuse(l->error, dmr_error("spare %pg: slot %u is for unit %llu, beyond the %llu sectors covered",
+						      pair->bdev, slot, entry->unit, pair->super->covered));
+	dmr_spare_set(pair->slots, slot, DMR_SLOT_USED);
+	if (!dmr_remember_moves(l, entry, slot))
+		return -ENOMEM;
+	if (dmr_map_get(pair->map, unit.unit, &was))
+		return dmr_load_second(l, &was, &unit, entry->moves);
+	return dmr_map_load(pair->map, &unit) ? 0 : -ENOMEM;
+}
+
+static int dmr_note_repair(struct dmr_pair *pair, u32 segment)
+{
+	if (!pair->repair) {
+		pair->repair = dmr_big_alloc(BITS_TO_LONGS(pair->super->in_use) * sizeof(long));
+		if (!pair->repair)
+			return -ENOMEM;
+	}
+	set_bit(segment, pair->repair);
+	atomic64_inc(&pair->metadata_errors);
+	return 0;
+}
+
+/* `copy[i]`: a block that was read, or NULL. */
+static int dmr_load_table(struct dmr_loader *l, u32 segment, void *copy[2], const u8 place[2])
+{
+	struct dmr_pair *pair = l->pair;
+	u64 generation[2] = { 0, 0 };
+	struct dmr_entry entry;
+	unsigned int i, best;
+	bool valid[2];
+	int r;
+
+	for (i = 0; i < 2; i++)
+		valid[i] = copy[i] && dmr_table_check(copy[i], pair->super->uuid, segment, place[i],
+						      &generation[i]) == DMR_GOOD;
+	if (!valid[0] && !valid[1])
+		return dmr_refuse(l->error, dmr_error("spare %pg: both copies of the table of segment %u are unreadable or damaged",
+						      pair->bdev, segment));
+	best = !valid[0] || (valid[1] && generation[1] > generation[0]);
+	/* A session is in the superblock before any table carries it. */
+	if (generation[best] >> 32 > pair->super->session)
+		return dmr_refuse(l->error, dmr_error("spare %pg: the superblock is older than the table of segment %u",
+						      pair->bdev, segment));
+	if (!valid[!best] || generation[0] != generation[1]) {
+		DMWARN("%pg: a table copy of segment %u is damaged or old: to be repaired", pair->bdev, segment);
+		r = dmr_note_repair(pair, segment);
+		if (r)
+			return r;
+	}
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(copy[best], i, &entry);
+		r = dmr_load_entry(l, segment * DMR_SEGMENT_SLOTS + i, &entry);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* B of this segment and A of the next lie side by side: one read for both, or two where that fails. */
+static int dmr_load_segment(struct dmr_loader *l, u32 segment)
+{
+	struct dmr_pair *pair = l->pair;
+	bool more = segment + 1 < pair->super->in_use;
+	u64 sector = dmr_table_sector(segment, DMR_PLACE_B);
+	void *next = l->buffer + DMR_BLOCK_SIZE;
+	void *copy[2] = { NULL, NULL };
+	bool b_read, next_read = false;
+	unsigned int i;
+	u8 place[2];
+	int r;
+
+	b_read = dmr_read_blocks(pair, sector, l->buffer, more ? 2 : 1);
+	if (b_read) {
+		next_read = more;
+	} else if (more) {
+		b_read = dmr_read_blocks(pair, sector, l->buffer, 1);
+		next_read = dmr_read_blocks(pair, sector + DMR_BLOCK_SECTORS, next, 1);
+	}
+	dmr_super_places(pair->super, segment, place);
+	for (i = 0; i < 2; i++) {
+		if (place[i] == DMR_PLACE_A)
+			copy[i] = l->first_read ? l->first : NULL;
+		else if (place[i] == DMR_PLACE_B)
+			copy[i] = b_read ? l->buffer : NULL;
+		else if (dmr_read_blocks(pair, dmr_table_sector(segment, place[i]), pair->block[i], 1))
+			copy[i] = pair->block[i];
+	}
+	r = dmr_load_table(l, segment, copy, place);
+	if (next_read)
+		memcpy(l->first, next, DMR_BLOCK_SIZE);
+	l->first_read = next_read;
+	return r;
+}
+
+static int dmr_load_tables(struct dmr_pair *pair, char **error)
+{
+	struct dmr_loader l = { .pair = pair, .error = error };
+	u32 segment;
+	int r = -ENOMEM;
+
+	l.buffer = kmalloc(2 * DMR_BLOCK_SIZE, GFP_KERNEL);
+	l.first = kmalloc(DMR_BLOCK_SIZE, GFP_KERNEL);
+	if (!l.buffer || !l.first)
+		goto out;
+	l.first_read = dmr_read_blocks(pair, dmr_table_sector(0, DMR_PLACE_A), l.first, 1);
+	for (segment = 0, r = 0; !r && segment < pair->super->in_use; segment++)
+		r = dmr_load_segment(&l, segment);
+out:
+	kfree(l.buffer);
+	kfree(l.first);
+	dmr_big_free(l.moved);
+	return r;
+}
+
+int dmr_load(struct dmr_pair *pair, u64 main_sectors, char **error)
+{
+	struct dmr_super *super = pair->super;
+	u32 room = dmr_segments_for(pair->bdev_sectors);
+	int found, r;
+
+	*error = "no memory for the map";
+	if (!room)
+		return dmr_refuse(error, dmr_error("spare %pg is %llu sectors long: it must have at least %u (5 MiB)",
+						   pair->bdev, pair->bdev_sectors, DMR_MIN_SPARE));
+	found = dmr_load_super(pair, error);
+	if (found < 0)
+		return found;
+	if (!found) {
+		r = dmr_load_blank(pair, error);
+		if (r)
+			return r;
+		pair->blank = true;
+		super->segments = room;
+		super->in_use = 1;
+		super->covered = main_sectors;
+		generate_random_uuid(super->uuid);
+	} else if (super->segments > room) {
+		return dmr_refuse(error, dmr_error("spare %pg is truncated: %llu sectors long, its superblock needs %llu",
+						   pair->bdev, pair->bdev_sectors,
+						   DMR_SEGMENT_BASE + (u64)super->segments * DMR_SEGMENT_SECTORS));
+	}
+	pair->map = dmr_map_create(max(main_sectors, super->covered));
+	pair->slots = dmr_spare_create(super->segments, super->in_use);
+	if (!pair->map || !pair->slots)
+		return -ENOMEM;
+	if (found) {
+		r = dmr_load_tables(pair, error);
+		if (r)
+			return r;
+	}
+	if (!dmr_map_refill(pair->map) || !dmr_spare_refill(pair->slots))
+		return -ENOMEM;
+	dmr_map_resize(pair->map);
+	return 0;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers the target, and keeps the texts of constructors' errors.
+ */
+#include <linux/module.h>
+
+#include "dmr.h"
+
+/*
+ * device-mapper prints ti->error after the constructor has freed everything, so the text
+ * has to live somewhere else. Eight constructors failing at once may garble each other's text, never more.
+ */
+#define DMR_ERROR_TEXTS	8
+
+char *dmr_error(const char *format, ...)
+{
+	static char texts[DMR_ERROR_TEXTS][256];
+	static atomic_t next;
+	char *text = texts[(unsigned int)atomic_inc_return(&next) % DMR_ERROR_TEXTS];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(texts[0]), format, args);
+	va_end(args);
+	return text;
+}
+
+static int __init dmr_init(void)
+{
+	return dm_register_target(&dmr_target_type);
+}
+
+static void __exit dmr_exit(void)
+{
+	dm_unregister_target(&dmr_target_type);
+	/* Map objects are freed by RCU callbacks of core/map.c. */
+	rcu_barrier();
+}
+
+module_init(dmr_init);
+module_exit(dmr_exit);
+
+MODULE_DESCRIPTION("device-mapper target that moves bad sectors to a spare device");
+MODULE_AUTHOR("The dm-remap developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(DMR_PACKAGE_VERSION);
+MODULE_ALIAS("dm-" DMR_TARGET_NAME);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pairs and their registry: the only global state. A spare has one owner, the mapped device whose
+ * table named it first; further tables of that device share the loaded pair, all others are refused.
+ */
+#include "dmr.h"
+
+static DEFINE_MUTEX(dmr_registry_lock);
+static LIST_HEAD(dmr_registry);
+
+static void dmr_pair_free(struct dmr_pair *pair)
+{
+	struct dmr_retired *retired, *next;
+
+	list_for_each_entry_safe(retired, next, &pair->retire, link)
+		kfree(retired);
+	dmr_big_free(pair->repair);
+	if (pair->map)
+		dmr_map_destroy(pair->map);
+	if (pair->slots)
+		dmr_spare_destroy(pair->slots);
+	bioset_exit(&pair->bios);
+	free_percpu(pair->hits);
+	free_page((unsigned long)pair->block[0]);
+	free_page((unsigned long)pair->block[1]);
+	dmr_big_free(pair->super);
+	mutex_destroy(&pair->lock);
+	kfree(pair);
+}
+
+static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
+{
+	struct dmr_pair *pair = kzalloc(sizeof(*pair), GFP_KERNEL);
+
+	if (!pair)
+		return NULL;
+	INIT_LIST_HEAD(&pair->targets);
+	INIT_LIST_HEAD(&pair->retire);
+	mutex_init(&pair->lock);
+	pair->bdev = t->spare->bdev;
+	pair->bdev_sectors = dmr_bdev_sectors(pair->bdev);
+	pair->md = dm_table_get_md(t->ti->table);
+	pair->super = dmr_big_alloc(sizeof(*pair->super));
+	pair->block[0] = (void *)get_zeroed_page(GFP_KERNEL);
+	pair->block[1] = (void *)get_zeroed_page(GFP_KERNEL);
+	pair->hits = alloc_percpu(struct dmr_hits);
+	if (!pair->super || !pair->block[0] || !pair->block[1] || !pair->hits ||
+	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
+		dmr_pair_free(pair);
+		return NULL;
+	}
+	return pair;
+}
+
+/* May this table use a pair that is loaded already? */
+static char *dmr_may_share(struct dmr_pair *pair, struct dmr_target *t)
+{
+	struct dmr_target *other;
+
+	if (pair->md != dm_table_get_md(t->ti->table))
+		return dmr_error("spare %s is in use by another device", t->spare->name);
+	list_for_each_entry(other, &pair->targets, link)
+		if (other->ti->table == t->ti->table)
+			return dmr_error("spare %s is named twice in one table", t->spare->name);
+	return NULL;
+}
+
+static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
+{
+	char have[37], want[37];
+
+	if (!t->options.have_uuid)
+		return NULL;
+	dmr_uuid_format(t->options.uuid, want);
+	if (pair->blank && !pair->active && list_empty(&pair->targets))
+		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name, want);
+	if (!memcmp(pair->super->uuid, t->options.uuid, 16))
+		return NULL;
+	dmr_uuid_format(pair->super->uuid, have);
+	return dmr_error("spare %s has uuid %s, not %s", t->spare->name, have, want);
+}
+
+/* Is this the main that the pair was made for? */
+static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
+{
+	u64 sectors = dmr_bdev_sectors(t->main_bdev);
+
+	if (pair->blank && !pair->active)
+		return NULL;
+	if (sectors < pair->super->covered)
+		return dmr_error("main %s is %llu sectors long, the pair covers %llu", t->main->name,
+				 sectors, pair->super->covered);
+	if (!t->options.new_main && dmr_main_differs(&pair->super->main, &t->main_id))
+		return dmr_error("main %s is not the disk that spare %s belongs to; if it is a copy of it, say new_main",
+				 t->main->name, t->spare->name);
+	return NULL;
+}
+
+/* Against all others: one UUID once, and a spare with data is not dropped by a reload. */
+static char *dmr_registry_conflict(struct dmr_pair *pair)
+{
+	struct dmr_map_stats stats;
+	struct dmr_pair *other;
+
+	list_for_each_entry(other, &dmr_registry, link) {
+		if (!memcmp(other->super->uuid, pair->super->uuid, 16))
+			return dmr_error("spare %pg has the same uuid as %pg, which is in use", pair->bdev,
+					 other->bdev);
+		if (other->md != pair->md)
+			continue;
+		dmr_map_stats(other->map, &stats);
+		if (stats.units)
+			return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors",
+					 pair->bdev, other->bdev);
+	}
+	return NULL;
+}
+
+static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
+{
+	struct dmr_pair *pair;
+
+	list_for_each_entry(pair, &dmr_registry, link)
+		if (pair->bdev->bd_dev == bdev->bd_dev)
+			return pair;
+	return NULL;
+}
+
+static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **error)
+{
+	struct dmr_pair *pair = dmr_pair_alloc(t);
+	int r;
+
+	*error = "no memory for the pair";
+	if (!pair)
+		return -ENOMEM;
+	r = dmr_load(pair, t->ti->len, error);
+	if (!r) {
+		struct dmr_map_stats stats;
+
+		/* What an earlier activation wrote may still be in the spare's cache. */
+		dmr_map_stats(pair->map, &stats);
+		atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
+		*error = dmr_registry_conflict(pair);
+		r = *error ? -EINVAL : 0;
+	}
+	if (r) {
+		dmr_pair_free(pair);
+		return r;
+	}
+	*result = pair;
+	return 0;
+}
+
+int dmr_pair_get(struct dmr_target *t, char **error)
+{
+	struct dmr_pair *pair;
+	bool loaded = false;
+	int r = 0;
+
+	mutex_lock(&dmr_registry_lock);
+	pair = dmr_registry_find(t->spare->bdev);
+	if (pair) {
+		*error = dmr_may_share(pair, t);
+	} else {
+		r = dmr_pair_load(t, &pair, error);
+		if (r)
+			goto out;
+		loaded = true;
+	}
+	if (!*error)
+		*error = dmr_uuid_mismatch(pair, t);
+	if (!*error)
+		*error = dmr_main_mismatch(pair, t);
+	if (*error) {
+		r = -EINVAL;
+		if (loaded)
+			dmr_pair_free(pair);
+		goto out;
+	}
+	if (loaded)
+		list_add_tail(&pair->link, &dmr_registry);
+	list_add_tail(&t->link, &pair->targets);
+	t->pair = pair;
+out:
+	mutex_unlock(&dmr_registry_lock);
+	return r;
+}
+
+void dmr_pair_put(struct dmr_target *t)
+{
+	struct dmr_pair *pair = t->pair;
+
+	mutex_lock(&dmr_registry_lock);
+	list_del(&t->link);
+	if (list_empty(&pair->targets)) {
+		list_del(&pair->link);
+		dmr_pair_free(pair);
+	}
+	mutex_unlock(&dmr_registry_lock);
+}
+
+/* Does the superblock have to be told of this main? */
+static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *t)
+{
+	return t->ti->len > pair->super->covered ||
+	       (t->options.new_main && (dmr_main_differs(&pair->super->main, &t->main_id) ||
+					pair->super->main.kind != t->main_id.kind));
+}
+
+int dmr_pair_activate(struct dmr_target *t)
+{
+	struct dmr_pair *pair = t->pair;
+	unsigned int noio = memalloc_noio_save();
+	int r = 0;
+
+	mutex_lock(&pair->lock);
+	if (!pair->active) {
+		if (pair->blank) {
+			pair->super->main = t->main_id;
+			r = dmr_format(pair);
+		} else {
+			r = dmr_repair(pair);
+		}
+	}
+	if (!r && dmr_main_news(pair, t)) {
+		pair->super->covered = max_t(u64, pair->super->covered, t->ti->len);
+		if (t->options.new_main)
+			pair->super->main = t->main_id;
+		r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
+	}
+	if (!r) {
+		pair->active = true;
+		pair->blank = false;
+	}
+	mutex_unlock(&pair->lock);
+	memalloc_noio_restore(noio);
+	return r;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The recovery worker: one for each target. It looks again at every parked bio sector by sector,
+ * retries what main failed unit by unit, and hands what stays bad to the batch (batch.c).
+ * A parked bio is ended exactly once, by this worker, with everything it acknowledges durable.
+ */
+#include "batch.h"
+
+/* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
+#define DMR_KEPT_FLAGS	(REQ_FUA | REQ_SYNC | REQ_META | REQ_PRIO)
+
+void dmr_park(struct dmr_target *t, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->parked_lock, flags);
+	bio_list_add(&t->parked, bio);
+	spin_unlock_irqrestore(&t->parked_lock, flags);
+	queue_work(t->wq, &t->recovery);
+	wake_up(&t->evidence);
+}
+
+static struct bio *dmr_next_parked(struct dmr_target *t)
+{
+	struct bio *bio;
+
+	spin_lock_irq(&t->parked_lock);
+	bio = bio_list_pop(&t->parked);
+	spin_unlock_irq(&t->parked_lock);
+	return bio;
+}
+
+static bool dmr_any_parked(struct dmr_target *t)
+{
+	bool any;
+
+	spin_lock_irq(&t->parked_lock);
+	any = !bio_list_empty(&t->parked);
+	spin_unlock_irq(&t->parked_lock);
+	return any;
+}
+
+static struct dmr_io *dmr_io_of(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct dmr_io));
+}
+
+blk_status_t dmr_submit_wait(struct bio *bio)
+{
+	blk_status_t status;
+
+	submit_bio_wait(bio);
+	status = bio->bi_status;
+	bio_put(bio);
+	return status;
+}
+
+static struct bio *dmr_zero_part(struct dmr_target *t, blk_opf_t opf, u32 count,
+				 struct block_device *bdev)
+{
+	unsigned int left = count << SECTOR_SHIFT;
+	struct bio *bio = dmr_bio_alloc(bdev, DIV_ROUND_UP(left, PAGE_SIZE), opf, &t->bios);
+
+	while (left) {
+		unsigned int bytes = min_t(unsigned int, left, PAGE_SIZE);
+
+		__bio_add_page(bio, ZERO_PAGE(0), bytes, 0);
+		left -= bytes;
+	}
+	return bio;
+}
+
+struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 count,
+		     struct block_device *bdev, u64 sector)
+{
+	struct dmr_io *io = dmr_io_of(source);
+	blk_opf_t opf = REQ_OP_WRITE | REQ_NOMERGE |
+			   (source->bi_opf & DMR_KEPT_FLAGS);
+	struct bio *bio;
+
+	if (bio_op(source) == REQ_OP_WRITE_ZEROES) {
+		bio = dmr_zero_part(t, opf, count, bdev);
+	} else {
+		bio = dmr_bio_clone(bdev, source, opf, &t->bios);
+		bio->bi_iter = io->iter;
+		bio_advance(bio, offset << SECTOR_SHIFT);
+		bio->bi_iter.bi_size = count << SECTOR_SHIFT;
+	}
+	bio->bi_iter.bi_sector = sector;
+	return bio;
+}
+
+static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
+{
+	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	blk_status_t status = dmr_submit_wait(dmr_part(t, bio, offset, count, t->main_bdev, sector));
+
+	if (!status)
+		dmr_breaker_succeeded(t);
+	return status;
+}
+
+/* C21: the spare owns it by now, whoever failed it. */
+static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
+				    u64 sector)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_status_t status = dmr_submit_wait(dmr_part(t, bio, offset, count, pair->bdev, sector));
+
+	atomic64_inc(&pair->spare_written);
+	this_cpu_inc(pair->hits->writes);
+	if (status)
+		atomic64_inc(&pair->spare_errors);
+	return status;
+}
+
+static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 count, bool suspect)
+{
+	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	struct dmr_piece *piece = &b->piece[b->count++];
+
+	memset(piece, 0, sizeof(*piece));
+	piece->batch = b;
+	piece->bio = bio;
+	piece->unit = sector / DMR_UNIT_SECTORS;
+	piece->offset = offset;
+	piece->first = sector % DMR_UNIT_SECTORS;
+	piece->count = count;
+	piece->slot = DMR_NO_SLOT;
+	if (suspect && !b->suspects) {
+		b->suspects = true;
+		b->deadline = jiffies + DMR_BREAKER_HOLD;
+	}
+}
+
+/* Write-zeroes can be huge: healthy stretches are zeroed a MiB at a time. How many sectors that took. */
+static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
+{
+	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	struct dmr_run run;
+
+	count = min(count, BIO_MAX_VECS * PAGE_SECTORS);
+	rcu_read_lock();
+	dmr_map_find(t->pair->map, sector, count, &run);
+	rcu_read_unlock();
+	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
+		return 0;
+	if (!dmr_write_main(t, bio, offset, run.count))
+		return run.count;
+	t->batch->narrow_until = offset + run.count;
+	return 0;
+}
+
+/* What main failed once is tried again alone; what fails again is the batch's. */
+static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct bio *bio,
+			      u32 offset, u32 count)
+{
+	blk_status_t status;
+
+	if (READ_ONCE(t->breaker.tripped))
+		return dmr_io_of(bio)->error ?: BLK_STS_IOERR;
+	status = dmr_write_main(t, bio, offset, count);
+	if (!dmr_suspect(status) || t->options.no_auto)
+		return status;
+	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
+	dmr_add_piece(b, bio, offset, count, true);
+	return BLK_STS_OK;
+}
+
+/*
+ * Looks at the rest of one parked bio. false: the batch must be committed first, for it is full or
+ * holds the same unit from another bio.
+ */
+static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
+
+	while (io->done < total) {
+		u64 sector = io->iter.bi_sector + io->done;
+		u32 count = min_t(u32, total - io->done,
+				  DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
+		blk_status_t status = BLK_STS_OK;
+		struct dmr_run run;
+
+		if (bio_op(bio) == REQ_OP_WRITE_ZEROES && io->done >= b->narrow_until) {
+			u32 zeroed = dmr_zero_stretch(t, bio, io->done, total - io->done);
+
+			if (zeroed) {
+				io->done += zeroed;
+				continue;
+			}
+		}
+		if (b->count == DMR_BATCH_PIECES || dmr_batch_has(b, sector / DMR_UNIT_SECTORS))
+			return false;
+		rcu_read_lock();
+		dmr_map_find(t->pair->map, sector, count, &run);
+		rcu_read_unlock();
+
+		switch (run.kind) {
+		case DMR_MAIN:
+			status = dmr_retry(t, b, bio, io->done, run.count);
+			break;
+		case DMR_OWNED:
+			status = dmr_write_spare(t, bio, io->done, run.count, run.spare_sector);
+			break;
+		case DMR_PENDING:
+			dmr_add_piece(b, bio, io->done, run.count, false);
+			break;
+		case DMR_OWNED_PENDING:
+		case DMR_LOST:
+		case DMR_DOUBT:
+			status = BLK_STS_IOERR;
+			break;
+		}
+		if (status && !io->result)
+			io->result = status;
+		io->done += run.count;
+	}
+	return true;
+}
+
+/* Takes in as much as there is; false if there is nothing at all to do. */
+static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
+{
+	for (;;) {
+		if (!b->current_bio) {
+			b->current_bio = dmr_next_parked(t);
+			if (!b->current_bio)
+				break;
+			b->narrow_until = 0;
+			dmr_io_of(b->current_bio)->done = 0;
+			dmr_io_of(b->current_bio)->result = BLK_STS_OK;
+		}
+		if (!dmr_judge(t, b, b->current_bio))
+			break;
+		bio_list_add(&b->judged, b->current_bio);
+		b->current_bio = NULL;
+	}
+	return b->count || !bio_list_empty(&b->judged);
+}
+
+/* More can be said when a write to main succeeds, when more fail, or when time is up. */
+static void dmr_wait_for_evidence(struct dmr_target *t, struct dmr_batch *b)
+{
+	long left = (long)(b->deadline - jiffies);
+
+	if (left > 0)
+		wait_event_timeout(t->evidence, !READ_ONCE(t->breaker.armed) ||
+				   (!b->current_bio && dmr_any_parked(t)), left);
+}
+
+static void dmr_end_judged(struct dmr_batch *b)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(&b->judged))) {
+		struct dmr_io *io = dmr_io_of(bio);
+
+		bio->bi_status = io->result;
+		io->where = DMR_AT_END;
+		bio_endio(bio);
+	}
+}
+
+static void dmr_recover(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(work, struct dmr_target, recovery);
+	struct dmr_batch *b = t->batch;
+
+	while (dmr_collect(t, b)) {
+		enum dmr_opinion opinion = DMR_DISK_ALIVE;
+
+		if (b->suspects)
+			opinion = dmr_breaker_judge(t, time_after_eq(jiffies, b->deadline));
+		if (opinion == DMR_DISK_UNSURE) {
+			dmr_wait_for_evidence(t, b);
+			continue;
+		}
+		if (b->count && opinion == DMR_DISK_ALIVE)
+			dmr_batch_commit(t, b);
+		dmr_batch_finish(b);
+		dmr_end_judged(b);
+	}
+}
+
+void dmr_recovery_flush(struct dmr_target *t)
+{
+	flush_work(&t->recovery);
+}
+
+void dmr_upkeep(struct dmr_target *t)
+{
+	queue_work(system_unbound_wq, &t->upkeep);
+}
+
+/* Memory for later failures is fetched here, where waiting for it holds nobody up. */
+static void dmr_upkeep_fn(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(work, struct dmr_target, upkeep);
+	struct dmr_pair *pair = t->pair;
+
+	mutex_lock(&pair->lock);
+	dmr_map_refill(pair->map);
+	dmr_map_resize(pair->map);
+	dmr_spare_refill(pair->slots);
+	mutex_unlock(&pair->lock);
+}
+
+static void dmr_event_fn(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(to_delayed_work(work), struct dmr_target, event);
+
+	dm_table_event(t->ti->table);
+}
+
+int dmr_recovery_init(struct dmr_target *t)
+{
+	int r;
+
+	spin_lock_init(&t->parked_lock);
+	bio_list_init(&t->parked);
+	init_waitqueue_head(&t->evidence);
+	INIT_WORK(&t->recovery, dmr_recover);
+	INIT_WORK(&t->upkeep, dmr_upkeep_fn);
+	INIT_DELAYED_WORK(&t->cool_down, dmr_cool_down_fn);
+	INIT_DELAYED_WORK(&t->event, dmr_event_fn);
+
+	r = bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS);
+	if (r)
+		return r;
+	r = -ENOMEM;
+	t->scratch = (void *)__get_free_page(GFP_KERNEL);
+	if (!t->scratch)
+		goto no_scratch;
+	t->batch = kvzalloc(sizeof(*t->batch), GFP_KERNEL);
+	if (!t->batch)
+		goto no_batch;
+	bio_list_init(&t->batch->judged);
+	init_completion(&t->batch->landed);
+	t->wq = alloc_workqueue("dm-remap", WQ_MEM_RECLAIM, 0);
+	if (t->wq)
+		return 0;
+	kvfree(t->batch);
+no_batch:
+	free_page((unsigned long)t->scratch);
+no_scratch:
+	bioset_exit(&t->bios);
+	return r;
+}
+
+void dmr_recovery_exit(struct dmr_target *t)
+{
+	cancel_delayed_work_sync(&t->cool_down);
+	cancel_delayed_work_sync(&t->event);
+	cancel_work_sync(&t->upkeep);
+	destroy_workqueue(t->wq);
+	kvfree(t->batch);
+	free_page((unsigned long)t->scratch);
+	bioset_exit(&t->bios);
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The target: construction from a table line, the life cycle from first resume to removal, and
+ * what `dmsetup status` and `dmsetup table` print.
+ */
+#include <linux/module.h>
+
+#include "dmr.h"
+
+void dmr_event(struct dmr_target *t)
+{
+	/* Events of one twentieth of a second become one. */
+	queue_delayed_work(t->wq, &t->event, HZ / 20);
+}
+
+void dmr_set_full(struct dmr_target *t, bool full)
+{
+	struct dmr_pair *pair = t->pair;
+
+	if (pair->full == full)
+		return;
+	WRITE_ONCE(pair->full, full);
+	if (full)
+		DMWARN("%s: spare %s has no free slot for another bad unit", t->name, t->spare->name);
+	else
+		DMINFO("%s: spare %s has free slots again", t->name, t->spare->name);
+	dmr_event(t);
+}
+
+void dmr_freeze(struct dmr_target *t, int error)
+{
+	WRITE_ONCE(t->pair->frozen, true);
+	DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation", t->name,
+	      t->spare->name, error);
+	dmr_event(t);
+}
+
+enum dmr_state dmr_target_state(const struct dmr_target *t)
+{
+	const struct dmr_pair *pair = t->pair;
+
+	if (READ_ONCE(pair->broken))
+		return DMR_STALE;
+	if (READ_ONCE(t->breaker.tripped))
+		return DMR_TRIPPED;
+	if (READ_ONCE(pair->frozen))
+		return DMR_FROZEN;
+	if (READ_ONCE(pair->full))
+		return DMR_FULL;
+	return DMR_ACTIVE;
+}
+
+static void dmr_read_counters(const struct dmr_pair *pair, struct dmr_counters *c)
+{
+	const struct dmr_hits *hits;
+	int cpu;
+
+	memset(c, 0, sizeof(*c));
+	c->read_errors = atomic64_read(&pair->read_errors);
+	c->write_errors = atomic64_read(&pair->write_errors);
+	c->spare_errors = atomic64_read(&pair->spare_errors);
+	c->metadata_errors = atomic64_read(&pair->metadata_errors);
+	for_each_possible_cpu(cpu) {
+		hits = per_cpu_ptr(pair->hits, cpu);
+		c->remapped_reads += READ_ONCE(hits->reads);
+		c->remapped_writes += READ_ONCE(hits->writes);
+	}
+}
+
+void dmr_target_status(const struct dmr_target *t, struct dmr_status *status)
+{
+	const struct dmr_pair *pair = t->pair;
+	struct dmr_map_stats stats;
+
+	dmr_map_stats(pair->map, &stats);
+	memset(status, 0, sizeof(*status));
+	status->state = dmr_target_state(t);
+	status->used_slots = dmr_spare_used(pair->slots);
+	status->all_slots = dmr_spare_slots(pair->slots);
+	status->bad_slots = dmr_spare_bad(pair->slots);
+	status->owned = stats.owned;
+	status->pending = stats.pending;
+	status->hash_buckets = stats.buckets;
+	status->hash_entries = stats.entries;
+	memcpy(status->uuid, pair->super->uuid, sizeof(status->uuid));
+	dmr_read_counters(pair, &status->counters);
+}
+
+/* What dmsetup prints loads again as it stands, and only with this pair's spare. */
+static void dmr_table_line(const struct dmr_target *t, char *result, unsigned int maxlen)
+{
+	struct dmr_options options = t->options;
+	int n;
+
+	options.have_uuid = true;
+	memcpy(options.uuid, t->pair->super->uuid, sizeof(options.uuid));
+	n = scnprintf(result, maxlen, "%s %s", t->main->name, t->spare->name);
+	dmr_options_format(&options, result + n, maxlen - n);
+}
+
+static void dmr_status(struct dm_target *ti, status_type_t type, unsigned int flags, char *result,
+		       unsigned int maxlen)
+{
+	struct dmr_target *t = ti->private;
+	struct dmr_status status;
+	char uuid[37];
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		dmr_target_status(t, &status);
+		dmr_status_format(&status, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		dmr_table_line(t, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		dmr_uuid_format(t->pair->super->uuid, uuid);
+		scnprintf(result, maxlen, "target_name=%s,target_version=%u.%u.%u,main=%s,spare=%s,uuid=%s;",
+			  ti->type->name, ti->type->version[0], ti->type->version[1], ti->type->version[2],
+			  t->main->name, t->spare->name, uuid);
+		break;
+	}
+}
+
+/* Devices that cannot be a pair, whatever is on them (C14, C17). */
+static char *dmr_check_devices(struct dmr_target *t)
+{
+	struct block_device *main = t->main->bdev, *spare = t->spare->bdev;
+
+	if (dmr_devices_overlap(main, spare))
+		return dmr_error("main %s and spare %s share sectors of one disk", t->main->name, t->spare->name);
+	if (bdev_is_zoned(main) || bdev_is_zoned(spare))
+		return dmr_error("%s is a zoned device: they cannot be relocated",
+				 bdev_is_zoned(main) ? t->main->name : t->spare->name);
+	if (dmr_bdev_sectors(main) < t->ti->len)
+		return dmr_error("main %s is %llu sectors long, the table says %llu", t->main->name,
+				 (u64)dmr_bdev_sectors(main), (u64)t->ti->len);
+	if (bdev_logical_block_size(spare) > bdev_logical_block_size(main))
+		return dmr_error("spare %s has logical blocks of %u bytes, main %s of %u: the spare's must not be larger",
+				 t->spare->name, bdev_logical_block_size(spare), t->main->name,
+				 bdev_logical_block_size(main));
+	if (bdev_logical_block_size(main) > DMR_BLOCK_SIZE)
+		return dmr_error("main %s has logical blocks of %u bytes: at most 4096 can be relocated",
+				 t->main->name, bdev_logical_block_size(main));
+	if (t->ti->len & ((bdev_logical_block_size(main) >> SECTOR_SHIFT) - 1))
+		return dmr_error("length %llu is not a multiple of main's logical block of %u bytes",
+				 (u64)t->ti->len, bdev_logical_block_size(main));
+	return NULL;
+}
+
+/* Swapped arguments: a spare in main's place. What cannot be read there is no superblock. */
+static char *dmr_check_swapped(struct dmr_target *t)
+{
+	struct dmr_super *super = dmr_big_alloc(sizeof(*super));
+	char *error = super ? NULL : "no memory to check main";
+	unsigned int i;
+
+	for (i = 0; !error && i < DMR_SUPER_COPIES; i++) {
+		u64 sector = dmr_super_sector(i);
+
+		if (sector + DMR_BLOCK_SECTORS > dmr_bdev_sectors(t->main_bdev) ||
+		    dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_READ, sector, t->scratch, DMR_BLOCK_SIZE))
+			continue;
+		if (dmr_super_decode(t->scratch, i, super) == DMR_GOOD)
+			error = dmr_error("main %s carries a dm-remap superblock: are main and spare swapped?",
+					  t->main->name);
+	}
+	dmr_big_free(super);
+	return error;
+}
+
+static void dmr_warn_about_cache(struct dmr_target *t)
+{
+	if (dmr_bdev_write_cache(t->main_bdev))
+		DMINFO("%s: main %s has a volatile write cache: a sector that fails when the cache is flushed cannot be relocated, switch it off where that matters",
+		       t->name, t->main->name);
+}
+
+static int dmr_get_devices(struct dmr_target *t, char **argv, char **error)
+{
+	int r = dm_get_device(t->ti, argv[0], dm_table_get_mode(t->ti->table), &t->main);
+
+	if (r) {
+		*error = dmr_error("main %s cannot be opened", argv[0]);
+		return r;
+	}
+	r = dm_get_device(t->ti, argv[1], dm_table_get_mode(t->ti->table), &t->spare);
+	if (r) {
+		*error = dmr_error("spare %s cannot be opened", argv[1]);
+		dm_put_device(t->ti, t->main);
+		return r;
+	}
+	t->main_bdev = t->main->bdev;
+	return 0;
+}
+
+static void dmr_put_devices(struct dmr_target *t)
+{
+	dm_put_device(t->ti, t->spare);
+	dm_put_device(t->ti, t->main);
+}
+
+static void dmr_set_target(struct dmr_target *t)
+{
+	struct dm_target *ti = t->ti;
+
+	ti->private = t;
+	ti->per_io_data_size = sizeof(struct dmr_io);
+	ti->num_flush_bios = 2;
+	ti->num_discard_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	ti->flush_supported = true;
+	ti->discards_supported = dmr_bdev_discards(t->main_bdev);
+}
+
+static int dmr_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	char *error = "no memory for the target";
+	char text[DMR_ERROR_SIZE];
+	struct dmr_target *t;
+	int r = -EINVAL;
+
+	if (argc < 2) {
+		ti->error = dmr_error("%u words given: expected <main> <spare> [<#args> <arg>...]", argc);
+		return -EINVAL;
+	}
+	if (!dmr_table_writable(ti->table)) {
+		ti->error = "the table is read-only: dm-remap has to write";
+		return -EINVAL;
+	}
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t) {
+		ti->error = error;
+		return -ENOMEM;
+	}
+	t->ti = ti;
+	if (!dmr_options_parse(argc - 2, argv + 2, &t->options, text)) {
+		error = dmr_error("%s", text);
+		goto bad_target;
+	}
+	snprintf(t->name, sizeof(t->name), "%s", dm_table_device_name(ti->table));
+	dmr_breaker_init(&t->breaker);
+	r = dmr_get_devices(t, argv, &error);
+	if (r)
+		goto bad_target;
+	r = dmr_recovery_init(t);
+	if (r)
+		goto bad_devices;
+	r = dmr_epochs_init(t);
+	if (r)
+		goto bad_recovery;
+
+	r = -EINVAL;
+	error = dmr_check_devices(t) ?: dmr_check_swapped(t);
+	if (error)
+		goto bad_epochs;
+	dmr_main_identify(t->main_bdev, &t->main_id);
+	r = dmr_pair_get(t, &error);
+	if (r)
+		goto bad_epochs;
+	t->filter = dmr_map_filter(t->pair->map);
+	dmr_set_target(t);
+	return 0;
+
+bad_epochs:
+	dmr_epochs_exit(t);
+bad_recovery:
+	dmr_recovery_exit(t);
+bad_devices:
+	dmr_put_devices(t);
+bad_target:
+	kfree(t);
+	ti->error = error;
+	return r;
+}
+
+/* Everything that can still be on its way, for destruction does not wait for I/O (C15). */
+static void dmr_quiesce(struct dmr_target *t)
+{
+	dmr_drain(t);
+	dmr_recovery_flush(t);
+}
+
+static void dmr_dtr(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+
+	dmr_quiesce(t);
+	dmr_recovery_exit(t);
+	dmr_epochs_exit(t);
+	dmr_pair_put(t);
+	dmr_put_devices(t);
+	kfree(t);
+}
+
+static void dmr_stop_background(struct dmr_target *t)
+{
+	cancel_delayed_work_sync(&t->cool_down);
+	cancel_work_sync(&t->upkeep);
+}
+
+static void dmr_start_background(struct dmr_target *t)
+{
+	if (READ_ONCE(t->breaker.tripped))
+		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+	if (dmr_map_wants_work(t->pair->map))
+		dmr_upkeep(t);
+}
+
+/* Before the file system is frozen: recovery must go on, or freezing would hang on a failed write. */
+static void dmr_presuspend(struct dm_target *ti)
+{
+	dmr_stop_background(ti->private);
+}
+
+static void dmr_presuspend_undo(struct dm_target *ti)
+{
+	dmr_start_background(ti->private);
+}
+
+static void dmr_postsuspend(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+
+	dmr_quiesce(t);
+	dmr_stop_background(t);
+	WRITE_ONCE(t->resumed, false);
+}
+
+static int dmr_preresume(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+	bool first = !t->pair->active;
+	int r = dmr_pair_activate(t);
+
+	if (r) {
+		DMERR("%s: activation failed (%d)", t->name, r);
+		return r;
+	}
+	if (first)
+		dmr_warn_about_cache(t);
+	return 0;
+}
+
+static void dmr_resume(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+
+	WRITE_ONCE(t->resumed, true);
+	dmr_start_background(t);
+}
+
+struct target_type dmr_target_type = {
+	.name = DMR_TARGET_NAME,
+	.version = DMR_TARGET_VERSION,
+	.features = DM_TARGET_NOWAIT,
+	.module = THIS_MODULE,
+	.ctr = dmr_ctr,
+	.dtr = dmr_dtr,
+	.map = dmr_io_map,
+	.end_io = dmr_io_end,
+	.presuspend = dmr_presuspend,
+	.presuspend_undo = dmr_presuspend_undo,
+	.postsuspend = dmr_postsuspend,
+	.preresume = dmr_preresume,
+	.resume = dmr_resume,
+	.status = dmr_status,
+	.message = dmr_message,
+	.iterate_devices = dmr_iterate_devices,
+	.io_hints = dmr_io_hints,
+};
