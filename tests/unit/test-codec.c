@@ -3,33 +3,24 @@
  * The disk format: what is written can be read, and nothing that is damaged, misplaced or out of
  * range is believed. docs/FORMAT.md is checked against the code here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
+#include "unit.h"
 #include "codec.h"
 #include "format-example.h"
 
 #define ELEMENTS(array)	(sizeof(array) / sizeof((array)[0]))
 
-static u64 random_state = 0x9e3779b97f4a7c15ULL;
+static struct random numbers;
 
-static u64 random_u64(void)
+static u64 any_u64(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
+	return random_u64(&numbers);
 }
 
-static u32 random_below(u32 limit)
+static u32 any_below(u32 limit)
 {
-	return (u32)(random_u64() >> 16) % limit;
+	return (u32)random_below(&numbers, limit);
 }
 
 static u8 *new_block(void)
@@ -90,7 +81,7 @@ static void reseal(u8 *block)
 static void random_bytes(u8 *byte, size_t bytes)
 {
 	while (bytes--)
-		*byte++ = (u8)random_u64();
+		*byte++ = (u8)any_u64();
 }
 
 static void random_super(struct dmr_super *super)
@@ -99,34 +90,34 @@ static void random_super(struct dmr_super *super)
 
 	memset(super, 0, sizeof(*super));
 	random_bytes(super->uuid, sizeof(super->uuid));
-	super->generation = random_u64();
-	super->compat = (u32)random_u64();
-	super->session = (u32)random_u64();
-	super->segments = 1 + random_below(DMR_MAX_SEGMENTS);
-	super->in_use = 1 + random_below(super->segments);
-	super->covered = 1 + random_u64() % (1ULL << 51);
-	super->main.start = random_u64() % (1ULL << 54);
-	super->main.kind = (u8)random_below(5);
+	super->generation = any_u64();
+	super->compat = (u32)any_u64();
+	super->session = (u32)any_u64();
+	super->segments = 1 + any_below(DMR_MAX_SEGMENTS);
+	super->in_use = 1 + any_below(super->segments);
+	super->covered = 1 + any_u64() % (1ULL << 51);
+	super->main.start = any_u64() % (1ULL << 54);
+	super->main.kind = (u8)any_below(5);
 	if (super->main.kind)
-		super->main.size = (u8)(1 + random_below(DMR_MAIN_ID_SIZE));
+		super->main.size = (u8)(1 + any_below(DMR_MAIN_ID_SIZE));
 	random_bytes(super->main.id, super->main.size);
-	for (i = random_below(DMR_MAIN_TEXT_SIZE + 1); i; i--)
-		super->main_text[i - 1] = (char)(1 + random_below(255));
-	relocations = random_below(2) ? random_below(DMR_MAX_RELOCATIONS + 1) : 0;
+	for (i = any_below(DMR_MAIN_TEXT_SIZE + 1); i; i--)
+		super->main_text[i - 1] = (char)(1 + any_below(255));
+	relocations = any_below(2) ? any_below(DMR_MAX_RELOCATIONS + 1) : 0;
 	for (i = 0; i < relocations; i++)
-		dmr_super_relocate(super, random_below(super->in_use), random_below(2),
-				   (u8)random_below(4));
+		dmr_super_relocate(super, any_below(super->in_use), any_below(2),
+				   (u8)any_below(4));
 }
 
 static void random_entry(struct dmr_entry *entry)
 {
 	memset(entry, 0, sizeof(*entry));
-	entry->state = (u8)random_below(4);
-	entry->unit = random_u64() >> 16;
-	entry->moves = (u32)random_u64();
+	entry->state = (u8)any_below(4);
+	entry->unit = any_u64() >> 16;
+	entry->moves = (u32)any_u64();
 	if (entry->state == DMR_SLOT_USED || entry->state == DMR_SLOT_LOST) {
-		entry->owned = (u8)(1 + random_below(255));
-		entry->pending = (u8)random_u64();
+		entry->owned = (u8)(1 + any_below(255));
+		entry->pending = (u8)any_u64();
 	}
 	if (entry->state == DMR_SLOT_LOST)
 		entry->pending |= entry->owned;
@@ -483,7 +474,8 @@ static void a_full_list_takes_no_other_segment(void **state)
 
 	(void)state;
 	example_super(super);
-	super->segments = super->in_use = 1000;
+	super->segments = 1000;
+	super->in_use = 1000;
 	dmr_super_relocate(super, 1, 1, DMR_PLACE_B);
 	for (i = 0; i < DMR_MAX_RELOCATIONS; i++)
 		assert_true(dmr_super_relocate(super, 999 - 2 * i, 0, DMR_PLACE_ALT2));
@@ -534,8 +526,8 @@ static void table_comes_back_as_it_was(void **state)
 
 	(void)state;
 	for (round = 0; round < 200; round++) {
-		u32 segment = random_below(DMR_MAX_SEGMENTS);
-		u64 generation = random_u64(), read = 0;
+		u32 segment = any_below(DMR_MAX_SEGMENTS);
+		u64 generation = any_u64(), read = 0;
 
 		dmr_table_init(block);
 		for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
@@ -797,20 +789,18 @@ static void what_is_no_uuid_is_refused(void **state)
 
 /* The document and the images */
 
-/* A file of the source tree, from its root; what follows it is NUL. */
+/* A file of the source tree, with a NUL behind it. Tests run where they were compiled. */
 static char *read_source(const char *name, size_t *size)
 {
-	static const char here[] = "tests/unit/test-codec.c";
-	size_t root = strlen(__FILE__) - strlen(here);
+	size_t folder = strlen(__FILE__) - strlen("test-codec.c");
 	char path[4096], *text;
 	FILE *file;
 	long length;
 
-	assert_string_equal(__FILE__ + root, here);
-	snprintf(path, sizeof(path), "%.*s%s", (int)root, __FILE__, name);
+	snprintf(path, sizeof(path), "%.*s../../%s", (int)folder, __FILE__, name);
 	file = fopen(path, "rb");
 	if (!file)
-		fail_msg("cannot open %s (the tests run from where they were compiled)", path);
+		fail_msg("cannot open %s", path);
 	assert_int_equal(fseek(file, 0, SEEK_END), 0);
 	length = ftell(file);
 	rewind(file);
@@ -882,7 +872,8 @@ static void the_examples_of_the_document_are_what_we_write(void **state)
 	free(ours);
 }
 
-#define FIELD(type, name)	{ #name, offsetof(struct type, name), sizeof(((struct type *)0)->name) }
+#define FIELD(type, name)	\
+	{ #name, offsetof(struct type, name), sizeof(((struct type *)0)->name) }
 
 static const struct {
 	const char *name;
@@ -1006,5 +997,6 @@ int main(void)
 		cmocka_unit_test(the_images_of_version_1_are_read),
 	};
 
+	numbers = random_start(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
