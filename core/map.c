@@ -332,7 +332,7 @@ const struct dmr_filter *dmr_map_filter(const struct dmr_map *map)
 
 struct dmr_map *dmr_map_create(u64 sectors)
 {
-	struct dmr_map *map = dmr_alloc(sizeof(*map), true);
+	struct dmr_map *map = dmr_group_cache[0] ? dmr_alloc(sizeof(*map), true) : NULL;
 
 	if (!map)
 		return NULL;
