@@ -27,14 +27,20 @@ char *dmr_error(const char *format, ...)
 
 static int __init dmr_init(void)
 {
-	return dm_register_target(&dmr_target_type);
+	int r;
+
+	if (!dmr_map_init())
+		return -ENOMEM;
+	r = dm_register_target(&dmr_target_type);
+	if (r)
+		dmr_map_exit();
+	return r;
 }
 
 static void __exit dmr_exit(void)
 {
 	dm_unregister_target(&dmr_target_type);
-	/* Map objects are freed by RCU callbacks of core/map.c. */
-	rcu_barrier();
+	dmr_map_exit();
 }
 
 module_init(dmr_init);
