@@ -50,8 +50,7 @@ unlike() { # SENTENCE GOT REGEX
 	return 1
 }
 num() { # SENTENCE GOT OPERATOR(-eq -lt -le -gt -ge -ne) WANTED
-	# shellcheck disable=SC2100
-	[ "$2" "$3" "$4" ] && { ok "$1"; return 0; }
+	test "$2" "$3" "$4" && { ok "$1"; return 0; }
 	not_ok "$1" "got $2, wanted $3 $4"
 	return 1
 }

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What people type; `make help` lists it. How the modules are made is in Kbuild, which the kernel's
+# build system reads; nothing here depends on how that calls us.
+
+KVER	?= $(shell uname -r)
+KDIR	?= /lib/modules/$(KVER)/build
+# The kernel that KDIR belongs to, which is where the modules are installed.
+RELEASE	 = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
+MODDIR	 = $(DESTDIR)/lib/modules/$(RELEASE)/updates
+VERSION	:= $(shell cat VERSION)
+# Everything but the test target.
+MODULES	 = $(filter-out %-faulty.ko,$(wildcard *.ko))
+KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR)
+# For check-vm: kernels and guest tests, by name or pattern.
+K	?=
+T	?=
+
+all: headers
+	$(KBUILD) modules
+
+headers:
+	@test -e $(KDIR)/Makefile || { \
+		echo "No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=..." >&2; exit 1; }
+
+# Installs what `make` built, and builds nothing itself: root leaves no files in the source.
+install:
+	@test -n "$(MODULES)" || { echo "Nothing is built yet: run make first" >&2; exit 1; }
+	install -d $(MODDIR)
+	install -m 644 $(MODULES) $(MODDIR)
+	$(if $(DESTDIR),,depmod -a $(RELEASE))
+
+uninstall:
+	rm -f $(addprefix $(MODDIR)/,dm-remap.ko dm-remap-core.ko dm-remap-meta.ko dm-remap-health.ko)
+	-rmdir --ignore-fail-on-non-empty $(MODDIR) 2>/dev/null
+	$(if $(DESTDIR),,depmod -a $(RELEASE))
+
+# Works without headers, so it does not ask Kbuild.
+clean:
+	rm -rf build .tmp_versions Module.symvers modules.order
+	find . -path ./.git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+		-o -name '.*.cmd' -o -name '.*.d' -o -name '.*.o.*' -o -name '*.a' \) -type f -exec rm -f {} +
+
+deps:
+	@tests/deps
+
+check: deps
+	@tests/check
+
+check-all: deps
+	@tests/check --all
+
+check-unit: deps
+	@tests/check unit
+
+check-fuzz: deps
+	@tests/check fuzz
+
+check-build: deps
+	@tests/check -k '$(K)' build
+
+check-lint: deps
+	@tests/check lint
+
+check-vm: deps
+	@tests/check -k '$(K)' -t '$(T)' vm
+
+shell: deps
+	@tests/vm/run $(if $(K),-k $(K)) --shell
+
+bench: deps
+	@tests/bench/icount
+
+demo: deps
+	@tests/demo/run
+
+help:
+	@echo "dm-remap $(VERSION)"
+	@echo "  make [KDIR=...]        build dm-remap.ko for the running kernel, or for the headers in KDIR"
+	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
+	@echo "  make clean             leave nothing but the sources"
+	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
+	@echo "  make check             install what is needed, run all tests, end in one line"
+	@echo "  make check-all         the same with the long tests"
+	@echo "  make check-unit | check-fuzz | check-build | check-lint"
+	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
+	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
+	@echo "  make bench             instructions an I/O, against dm-linear"
+
+.PHONY: all headers install uninstall clean deps check check-all check-unit check-fuzz check-build \
+	check-lint check-vm shell bench demo help
