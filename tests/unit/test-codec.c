@@ -326,6 +326,22 @@ static void each_field_of_a_superblock_is_checked(void **state)
 	free(block);
 }
 
+static void a_superblock_without_segments_in_use_is_refused(void **state)
+{
+	struct dmr_super *super = new_super(), *back = new_super();
+	u8 *block = new_block();
+
+	(void)state;
+	example_super(super);
+	super->in_use = 0;
+	super->relocations = 0;
+	dmr_super_encode(block, super, 0);
+	assert_int_equal(dmr_super_decode(block, 0, back), DMR_BAD_CONTENT);
+	free(super);
+	free(back);
+	free(block);
+}
+
 static void a_segment_cannot_be_relocated_twice(void **state)
 {
 	struct dmr_super *super = new_super(), *back = new_super();
@@ -432,6 +448,7 @@ static void relocations_are_found_again(void **state)
 
 static void a_copy_that_is_back_at_its_place_is_no_relocation(void **state)
 {
+	static const struct dmr_relocation none;
 	struct dmr_super *super = new_super();
 
 	(void)state;
@@ -446,6 +463,9 @@ static void a_copy_that_is_back_at_its_place_is_no_relocation(void **state)
 	assert_int_equal(super->relocations, 0);
 	assert_true(dmr_super_relocate(super, 2, 0, DMR_PLACE_A));
 	assert_int_equal(super->relocations, 0);
+	/* Nothing is left of them, so that equal lists are equal in memory. */
+	assert_memory_equal(&super->relocation[0], &none, sizeof(none));
+	assert_memory_equal(&super->relocation[1], &none, sizeof(none));
 	free(super);
 }
 
@@ -972,6 +992,7 @@ int main(void)
 		cmocka_unit_test(a_flipped_bit_of_a_superblock_is_found),
 		cmocka_unit_test(a_flipped_bit_of_a_table_is_found),
 		cmocka_unit_test(each_field_of_a_superblock_is_checked),
+		cmocka_unit_test(a_superblock_without_segments_in_use_is_refused),
 		cmocka_unit_test(a_segment_cannot_be_relocated_twice),
 		cmocka_unit_test(the_order_of_verdicts_is_that_of_the_checks),
 		cmocka_unit_test(a_superblock_is_believed_in_its_own_place_only),
