@@ -83,6 +83,12 @@ static inline bool dmr_filter_hit(const struct dmr_filter *filter, u64 sector, u
 	return false;
 }
 
+/* Any context: makes the filter hit for this sector from now on, as fences need it. */
+static inline void dmr_filter_mark(const struct dmr_filter *filter, u64 sector)
+{
+	dmr_set_bit(sector >> filter->region_shift, filter->bits);
+}
+
 /*
  * reader, any context: what the run of like sectors that starts at `sector` is, up to `count` long
  * (count > 0). Neighbours merge when the kind is the same and, but for DMR_MAIN, their copies

@@ -6,17 +6,9 @@
 #ifndef DMR_BATCH_H
 #define DMR_BATCH_H
 
-#include "dmr.h"
+#include "commit.h"
 
 #define DMR_BATCH_PIECES	1024u	/* 4 MiB of main */
-
-enum dmr_fate {
-	DMR_PIECE_OPEN,		/* not placed yet */
-	DMR_PIECE_STORED,	/* its data is durable in its slot */
-	DMR_PIECE_KEPT,		/* and so is its entry */
-	DMR_PIECE_DOUBT,	/* its entry may have been written */
-	DMR_PIECE_FAILED,
-};
 
 struct dmr_batch;
 
@@ -27,10 +19,8 @@ struct dmr_piece {
 	u64 unit;
 	u32 offset;		/* in sectors, from the bio's first */
 	u8 first, count;	/* sectors within the unit */
-	u8 fate;		/* enum dmr_fate */
-	bool fresh;		/* the slot was taken for it */
-	u32 slot;
-	u8 owned, pending;	/* of its unit before the change */
+	bool moves;		/* its unit's slot failed: the unit has to move */
+	bool kept;		/* its data and its entry are durable */
 	blk_status_t status;	/* of its data's write to the slot */
 };
 
@@ -44,13 +34,9 @@ struct dmr_batch {
 	atomic_t in_flight;
 	struct completion landed;
 	struct dmr_piece piece[DMR_BATCH_PIECES];
-	struct dmr_unit unit[DMR_BATCH_PIECES];	/* for the map's change */
+	struct dmr_change change[DMR_BATCH_PIECES];	/* one for each piece */
+	struct dmr_unit unit[2 * DMR_BATCH_PIECES];
 };
-
-static inline u8 dmr_piece_mask(const struct dmr_piece *piece)
-{
-	return ((1u << piece->count) - 1) << piece->first;
-}
 
 /* A bio of ours with a part of a parked one's data, for `sector` of `bdev`; zeroes for write-zeroes. */
 struct bio *dmr_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
@@ -58,7 +44,7 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 coun
 
 /* true if a piece of this unit is in the batch. */
 bool dmr_batch_has(const struct dmr_batch *b, u64 unit);
-/* Moves all pieces to the spare, as far as that goes; their fate says how far. */
+/* Moves all pieces to the spare, as far as that goes; piece->kept says which. */
 void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b);
 /* Gives the pieces' bios their results and empties the batch. */
 void dmr_batch_finish(struct dmr_batch *b);

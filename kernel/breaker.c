@@ -74,7 +74,7 @@ static bool dmr_canary_reads(struct dmr_target *t, u64 sector)
 }
 
 /* Is there any place that main still reads? Places differ from each other, not from call to call. */
-static bool dmr_main_answers(struct dmr_target *t)
+bool dmr_main_answers(struct dmr_target *t)
 {
 	u64 block = bdev_logical_block_size(t->main_bdev) / DMR_SECTOR_SIZE;
 	u64 last = t->ti->len - block;
@@ -86,7 +86,18 @@ static bool dmr_main_answers(struct dmr_target *t)
 	return false;
 }
 
-static void dmr_trip(struct dmr_target *t, bool write_dead)
+/* The same for the spare: a dead one condemns no slot (C7). */
+bool dmr_spare_answers(struct dmr_pair *pair)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMR_SUPER_COPIES; i++)
+		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(i), pair->probe, DMR_BLOCK_SIZE))
+			return true;
+	return false;
+}
+
+void dmr_trip(struct dmr_target *t, bool write_dead)
 {
 	struct dmr_breaker *b = &t->breaker;
 

@@ -63,6 +63,7 @@ struct dmr_pair {
 	bool session_open;		/* this activation has advanced super->session */
 	u32 commits;			/* generations given out in this session */
 	void *block[2];			/* two metadata blocks to work in */
+	void *probe;			/* a page for canary reads */
 	u8 super_good;			/* copies of the superblock that are the newest, a bit each */
 	u8 table_good;			/* the same for the two copies of the table last read */
 	unsigned long *repair;		/* segments whose two copies differ, a bit each; NULL: none */
@@ -103,6 +104,34 @@ struct dmr_breaker {
 	unsigned long proven_at;	/* jiffies */
 };
 
+/* C18: units that only the worker may touch; bios to them wait in its queue. */
+#define DMR_FENCE_RANGES	8u
+
+struct dmr_fence {
+	u32 ranges;
+	struct {
+		u64 first, end;		/* sectors */
+	} range[DMR_FENCE_RANGES];
+};
+
+/* What end_io has seen of reads, for the worker to look into; too many at once are forgotten. */
+#define DMR_NOTES	64u
+
+struct dmr_note {
+	u64 sector;
+	u32 count;
+	bool good;		/* pending sectors that could be read after all */
+	unsigned long when;	/* jiffies */
+};
+
+struct dmr_request;		/* request.c */
+
+/* C20: how long after a failure main is still asked which of the failed units are bad. */
+#define DMR_PATIENCE	(10 * HZ)
+
+/* How many slots are tried for one unit. */
+#define DMR_SLOT_TRIES	4u
+
 /* One line of a table. */
 struct dmr_target {
 	/* Read by every bio; written at construction only. */
@@ -110,6 +139,7 @@ struct dmr_target {
 	struct block_device *main_bdev;
 	const struct dmr_filter *filter;
 	struct percpu_ref __rcu *epoch;		/* what new bios take: one of epochs[] */
+	struct dmr_fence __rcu *fence;		/* one of fences[], or NULL */
 	struct dmr_breaker breaker;
 	struct dmr_pair *pair;
 
@@ -126,10 +156,14 @@ struct dmr_target {
 	struct percpu_ref epochs[2];
 	struct completion drained[2];
 	struct mutex drain_lock;
+	struct dmr_fence fences[2];		/* the worker's; used by turns, see fence.c */
+	unsigned int fence_turn;
 
 	/* Recovery: bios that the worker has to look at. */
 	spinlock_t parked_lock;			/* irq-safe */
 	struct bio_list parked;
+	struct dmr_note note[DMR_NOTES];	/* under parked_lock, too */
+	u32 notes;
 	wait_queue_head_t evidence;		/* more parked, or main has taken a write */
 	struct workqueue_struct *wq;
 	struct work_struct recovery;
@@ -138,6 +172,9 @@ struct dmr_target {
 	struct dmr_batch *batch;		/* the worker's, see batch.c */
 	struct bio_set bios;			/* for all that recovery issues */
 	void *scratch;				/* a page for canary reads */
+	void *copy[2];				/* two pages for the worker's own copies */
+	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */
+	struct dmr_request *request;		/* under parked_lock */
 	struct delayed_work event;		/* raises the device-mapper event, coalesced */
 };
 
@@ -145,6 +182,8 @@ struct dmr_target {
 enum dmr_where {
 	DMR_AT_MAIN = 0,	/* the fast path tests for zero */
 	DMR_AT_SPARE,
+	DMR_AT_MAIN_PENDING,	/* a read of sectors that main has failed before */
+	DMR_AT_SPARE_PENDING,	/* the same for a slot */
 	DMR_AT_WORKER,		/* nowhere yet: the worker decides */
 	DMR_AT_END,		/* the worker is done with it: only to be ended */
 };
@@ -192,10 +231,23 @@ void dmr_epochs_exit(struct dmr_target *t);
 /* Waits for every bio mapped before the call. Process context, never from the recovery worker's
  * own bios: a bio leaves its epoch before it is parked. */
 void dmr_drain(struct dmr_target *t);
+/*
+ * The worker only. Fences sectors [first, end) off, a range more with each call; dmr_fence_up()
+ * waits until no bio mapped before is under way; from then on nobody but the worker touches them.
+ */
+void dmr_fence_add(struct dmr_target *t, u64 first, u64 end);
+void dmr_fence_up(struct dmr_target *t);
+void dmr_fence_down(struct dmr_target *t);
+/*
+ * map(), under RCU: how many of the bio's first sectors share one fate, and whether that is to wait.
+ */
+u32 dmr_fence_check(const struct dmr_fence *fence, u64 sector, u32 count, bool *wait);
 
 /* recovery.c */
 int dmr_recovery_init(struct dmr_target *t);
 void dmr_recovery_exit(struct dmr_target *t);
+/* Tells the worker of reads that failed, or of pending sectors that could be read. Any context. */
+void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good);
 /* Hands a bio to the worker; it has left its epoch. Any context. */
 void dmr_park(struct dmr_target *t, struct bio *bio);
 /* Ends what is parked and waits until the worker is idle. Process context. */
@@ -217,6 +269,11 @@ enum dmr_opinion {
 	DMR_DISK_DEAD,		/* tripped now or before */
 	DMR_DISK_UNSURE,	/* no write has succeeded since the first failure: wait for evidence */
 };
+
+/* Canary reads: does it answer at all? Process context. */
+bool dmr_main_answers(struct dmr_target *t);
+bool dmr_spare_answers(struct dmr_pair *pair);
+void dmr_trip(struct dmr_target *t, bool write_dead);
 
 /* Process context, does canary reads. `last_chance`: never UNSURE. */
 enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance);
@@ -264,6 +321,15 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark);
 int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, unsigned int bytes);
 int dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
 		void *data, unsigned int bytes);
+
+/* reads.c: the worker's part for one note; true if it has to be called again for it (C4, C7). */
+bool dmr_look_into(struct dmr_target *t, struct dmr_note *note);
+/* How many sectors main's or the spare's read errors are narrowed to. */
+u32 dmr_read_step(const struct dmr_target *t);
+
+/* request.c: remap, unremap and retest, run by the worker for a message that waits. */
+int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result, unsigned int maxlen);
+void dmr_request_run(struct dmr_target *t, struct dmr_request *request);
 
 /* message.c */
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,

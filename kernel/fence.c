@@ -3,6 +3,7 @@
  * Epochs: every bio holds a reference on the epoch it was mapped in, until its first end_io or
  * until it is parked. A drain starts a new epoch and waits for the old one to empty, so it waits
  * for all bios mapped before it and for none that come later.
+ * Fences keep new bios off the units that the worker copies (C18). They are found behind the filter bit.
  */
 #include "dmr.h"
 
@@ -57,4 +58,55 @@ void dmr_drain(struct dmr_target *t)
 	percpu_ref_kill(old);
 	wait_for_completion(&t->drained[!next]);
 	mutex_unlock(&t->drain_lock);
+}
+
+/*
+ * Two fences take turns: while one is filled, a map() may still be reading the other, and the drain
+ * of the one in between has waited for that.
+ */
+void dmr_fence_add(struct dmr_target *t, u64 first, u64 end)
+{
+	struct dmr_fence *fence = &t->fences[t->fence_turn];
+	u64 sector;
+
+	fence->range[fence->ranges].first = first;
+	fence->range[fence->ranges].end = end;
+	fence->ranges++;
+	for (sector = first; sector < end; sector += DMR_GROUP_SECTORS)
+		dmr_filter_mark(t->filter, sector);
+	dmr_filter_mark(t->filter, end - 1);
+}
+
+void dmr_fence_up(struct dmr_target *t)
+{
+	rcu_assign_pointer(t->fence, &t->fences[t->fence_turn]);
+	/* The drain publishes the next epoch after the fence: who takes it sees the fence. */
+	dmr_drain(t);
+}
+
+void dmr_fence_down(struct dmr_target *t)
+{
+	rcu_assign_pointer(t->fence, NULL);
+	t->fence_turn = !t->fence_turn;
+	t->fences[t->fence_turn].ranges = 0;
+}
+
+u32 dmr_fence_check(const struct dmr_fence *fence, u64 sector, u32 count, bool *wait)
+{
+	u64 end = sector + count;
+	u32 i;
+
+	*wait = false;
+	for (i = 0; i < fence->ranges; i++) {
+		u64 first = fence->range[i].first, last = fence->range[i].end;
+
+		if (first >= end || last <= sector)
+			continue;
+		if (first <= sector) {
+			*wait = true;
+			return min(end, last) - sector;
+		}
+		end = first;
+	}
+	return end - sector;
 }

@@ -15,6 +15,8 @@ static inline void dmr_enter(struct dmr_target *t, struct dmr_io *io)
 	percpu_ref_get(epoch);
 	rcu_read_unlock();
 	io->epoch = epoch;
+	/* Whoever is in the new epoch of a drain sees the fence that was put up before it. */
+	smp_rmb();
 }
 
 static inline void dmr_leave(struct dmr_io *io)
@@ -81,15 +83,27 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_opf_t op = bio_op(bio);
+	u32 count = bio_sectors(bio);
+	const struct dmr_fence *fence;
 	struct dmr_run run;
+	bool wait = false;
 
 	rcu_read_lock();
-	dmr_map_find(pair->map, io->iter.bi_sector, bio_sectors(bio), &run);
+	fence = rcu_dereference(t->fence);
+	if (unlikely(fence))
+		count = dmr_fence_check(fence, io->iter.bi_sector, count, &wait);
+	if (wait)
+		run.count = count;
+	else
+		dmr_map_find(pair->map, io->iter.bi_sector, count, &run);
 	rcu_read_unlock();
 	if (run.count < bio_sectors(bio)) {
 		dm_accept_partial_bio(bio, run.count);
 		io->iter.bi_size = bio->bi_iter.bi_size;
 	}
+
+	if (wait)
+		return dmr_park_here(t, bio, io);
 
 	switch (run.kind) {
 	case DMR_MAIN:
@@ -103,12 +117,23 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 	case DMR_PENDING:
 		if (op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES)
 			return dmr_park_here(t, bio, io);
+		if (op == REQ_OP_READ) {
+			if (t->options.fail_pending)
+				return dmr_end_here(bio, io, BLK_STS_MEDIUM);
+			io->where = DMR_AT_MAIN_PENDING;
+		}
 		return DM_MAPIO_REMAPPED;
 	case DMR_OWNED_PENDING:
-		if (op == REQ_OP_READ)
-			return dmr_to_spare(pair, bio, io, run.spare_sector);
+		if (op == REQ_OP_READ) {
+			dmr_to_spare(pair, bio, io, run.spare_sector);
+			io->where = DMR_AT_SPARE_PENDING;
+			return DM_MAPIO_REMAPPED;
+		}
 		fallthrough;
 	case DMR_LOST:
+		if (op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES)
+			return dmr_park_here(t, bio, io);
+		fallthrough;
 	case DMR_DOUBT:
 		break;
 	}
@@ -157,6 +182,26 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t st
 		dmr_spare_flushed(t->pair, io->flush_mark);
 }
 
+/* The worker finishes it: a failed write is not reported before everything has been tried. */
+static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
+{
+	io->error = status;
+	io->failed_at = jiffies;
+	dmr_park(t, bio);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+/* C4, C7: the caller gets the error at once; which sectors are bad is the worker's to find out. */
+static void dmr_read_ended(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
+{
+	u32 count = io->iter.bi_size >> SECTOR_SHIFT;
+
+	if (!status)
+		dmr_note_read(t, io->iter.bi_sector, count, true);
+	else if (dmr_suspect(status) && !t->options.no_auto && !(bio->bi_opf & REQ_RAHEAD))
+		dmr_note_read(t, io->iter.bi_sector, count, false);
+}
+
 static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			    blk_status_t status)
 {
@@ -170,9 +215,13 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		/* Also when it failed: part of it may be in the spare's cache. */
 		atomic64_inc(&pair->spare_written);
 	}
+	dmr_leave(io);
 	if (status)
 		atomic64_inc(&pair->spare_errors);
-	dmr_leave(io);
+	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
+		dmr_read_ended(t, bio, io, status);
+	else if (op == REQ_OP_WRITE && dmr_suspect(status))
+		return dmr_end_later(t, bio, io, status);
 	return DM_ENDIO_DONE;
 }
 
@@ -187,6 +236,7 @@ static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *
 		return DM_ENDIO_DONE;
 	if (op == REQ_OP_READ) {
 		atomic64_inc(&t->pair->read_errors);
+		dmr_read_ended(t, bio, io, status);
 		return DM_ENDIO_DONE;
 	}
 	if (op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
@@ -197,10 +247,7 @@ static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *
 	atomic64_inc(&t->pair->write_errors);
 	if (t->options.no_auto)
 		return DM_ENDIO_DONE;
-	io->error = status;
-	io->failed_at = jiffies;
-	dmr_park(t, bio);
-	return DM_ENDIO_INCOMPLETE;
+	return dmr_end_later(t, bio, io, status);
 }
 
 static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
@@ -213,10 +260,12 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		dmr_leave(io);
 		return DM_ENDIO_DONE;
 	}
-	if (io->where == DMR_AT_SPARE)
+	if (io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING)
 		return dmr_end_at_spare(t, bio, io, status);
 	if (status)
 		return dmr_end_failed(t, bio, io, status);
+	if (io->where == DMR_AT_MAIN_PENDING)
+		dmr_read_ended(t, bio, io, status);
 	/* Good, but somebody waits to hear that main still takes writes (C10). */
 	if (bio_op(bio) == REQ_OP_WRITE)
 		dmr_breaker_succeeded(t);

@@ -148,8 +148,42 @@ static int dmr_msg_resume_auto(struct dmr_target *t, const struct dmr_message *m
 	return 1;
 }
 
+static int dmr_msg_request(struct dmr_target *t, const struct dmr_message *m, char *result,
+			   unsigned int maxlen)
+{
+	return dmr_request(t, m, result, maxlen);
+}
+
+/* What a monitor wants to know beside the counters. */
+static int dmr_msg_health(struct dmr_target *t, const struct dmr_message *m, char *result,
+			  unsigned int maxlen)
+{
+	struct dmr_breaker *b = &t->breaker;
+	struct dmr_status status;
+	unsigned int regions;
+	bool write_dead;
+
+	dmr_target_status(t, &status);
+	spin_lock_irq(&b->lock);
+	regions = b->runs;
+	write_dead = b->write_dead;
+	spin_unlock_irq(&b->lock);
+	scnprintf(result, maxlen,
+		  "state %s\nbreaker %s\nfailing_regions %u\nfree_slots %llu\nowned_sectors %llu\npending_sectors %llu\nbad_slots %llu\nwrite_errors %llu\nread_errors %llu\nspare_errors %llu\nmetadata_errors %llu\n",
+		  dmr_state_word(status.state),
+		  status.state != DMR_TRIPPED ? "closed" : write_dead ? "no_writes" : "no_answer", regions,
+		  dmr_spare_free(t->pair->slots), status.owned, status.pending, status.bad_slots,
+		  status.counters.write_errors, status.counters.read_errors, status.counters.spare_errors,
+		  status.counters.metadata_errors);
+	return 1;
+}
+
 static const dmr_message_fn dmr_message_fns[DMR_VERBS] = {
 	[DMR_VERB_HELP] = dmr_msg_help,
+	[DMR_VERB_REMAP] = dmr_msg_request,
+	[DMR_VERB_UNREMAP] = dmr_msg_request,
+	[DMR_VERB_RETEST] = dmr_msg_request,
+	[DMR_VERB_HEALTH] = dmr_msg_health,
 	[DMR_VERB_LIST] = dmr_msg_list,
 	[DMR_VERB_STATS] = dmr_msg_stats,
 	[DMR_VERB_STATS_CLEAR] = dmr_msg_stats_clear,
@@ -166,7 +200,5 @@ int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *resu
 
 	if (!dmr_message_parse(argc, argv, ti->len, &m, error))
 		return dmr_message_no(t, -EINVAL, error);
-	if (!dmr_message_fns[m.verb])
-		return dmr_message_no(t, -EINVAL, "this version does not know how to do that yet");
 	return dmr_message_fns[m.verb](t, &m, result, maxlen);
 }

@@ -23,6 +23,7 @@ static void dmr_pair_free(struct dmr_pair *pair)
 	free_percpu(pair->hits);
 	free_page((unsigned long)pair->block[0]);
 	free_page((unsigned long)pair->block[1]);
+	free_page((unsigned long)pair->probe);
 	dmr_big_free(pair->super);
 	mutex_destroy(&pair->lock);
 	kfree(pair);
@@ -43,8 +44,9 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	pair->super = dmr_big_alloc(sizeof(*pair->super));
 	pair->block[0] = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->block[1] = (void *)get_zeroed_page(GFP_KERNEL);
+	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	if (!pair->super || !pair->block[0] || !pair->block[1] || !pair->hits ||
+	if (!pair->super || !pair->block[0] || !pair->block[1] || !pair->probe || !pair->hits ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
 		return NULL;

@@ -5,6 +5,7 @@
  * A parked bio is ended exactly once, by this worker, with everything it acknowledges durable.
  */
 #include "batch.h"
+#include "copy.h"
 
 /* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
 #define DMR_KEPT_FLAGS	(REQ_FUA | REQ_SYNC | REQ_META | REQ_PRIO)
@@ -70,16 +71,31 @@ static struct bio *dmr_zero_part(struct dmr_target *t, blk_opf_t opf, u32 count,
 	return bio;
 }
 
+/* What the caller's bio asks for, as far as the worker does it himself. */
+static blk_opf_t dmr_part_op(struct bio *source)
+{
+	switch (bio_op(source)) {
+	case REQ_OP_READ:
+		return REQ_OP_READ;
+	case REQ_OP_DISCARD:
+		return REQ_OP_DISCARD;
+	default:
+		return REQ_OP_WRITE;
+	}
+}
+
 struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 count,
 		     struct block_device *bdev, u64 sector)
 {
 	struct dmr_io *io = dmr_io_of(source);
-	blk_opf_t opf = REQ_OP_WRITE | REQ_NOMERGE |
-			   (source->bi_opf & DMR_KEPT_FLAGS);
+	blk_opf_t opf = dmr_part_op(source) | REQ_NOMERGE | (source->bi_opf & DMR_KEPT_FLAGS);
 	struct bio *bio;
 
 	if (bio_op(source) == REQ_OP_WRITE_ZEROES) {
 		bio = dmr_zero_part(t, opf, count, bdev);
+	} else if (bio_op(source) == REQ_OP_DISCARD) {
+		bio = dmr_bio_alloc(bdev, 0, opf, &t->bios);
+		bio->bi_iter.bi_size = count << SECTOR_SHIFT;
 	} else {
 		bio = dmr_bio_clone(bdev, source, opf, &t->bios);
 		bio->bi_iter = io->iter;
@@ -111,6 +127,31 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 	this_cpu_inc(pair->hits->writes);
 	if (status)
 		atomic64_inc(&pair->spare_errors);
+	if (dmr_suspect(status))
+		return dmr_move_write(t, bio, offset, count);
+	return status;
+}
+
+/* Reads and discards that met a fence: each run where it belongs. */
+static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset, const struct dmr_run *run)
+{
+	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	bool discard = bio_op(bio) == REQ_OP_DISCARD;
+	struct block_device *bdev = t->main_bdev;
+	blk_status_t status;
+	u64 at = sector;
+
+	if (run->kind == DMR_LOST || run->kind == DMR_DOUBT)
+		return discard ? BLK_STS_OK : BLK_STS_IOERR;
+	if (run->kind == DMR_OWNED || run->kind == DMR_OWNED_PENDING) {
+		bdev = t->pair->bdev;
+		at = run->spare_sector;
+	}
+	if (discard && !dmr_bdev_discards(bdev))
+		return BLK_STS_OK;
+	status = dmr_submit_wait(dmr_part(t, bio, offset, run->count, bdev, at));
+	if (!discard && dmr_suspect(status) && !t->options.no_auto)
+		dmr_note_read(t, sector, run->count, false);
 	return status;
 }
 
@@ -126,7 +167,6 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 	piece->offset = offset;
 	piece->first = sector % DMR_UNIT_SECTORS;
 	piece->count = count;
-	piece->slot = DMR_NO_SLOT;
 	if (suspect && !b->suspects) {
 		b->suspects = true;
 		b->deadline = jiffies + DMR_BREAKER_HOLD;
@@ -159,12 +199,39 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 
 	if (READ_ONCE(t->breaker.tripped))
 		return dmr_io_of(bio)->error ?: BLK_STS_IOERR;
-	status = dmr_write_main(t, bio, offset, count);
-	if (!dmr_suspect(status) || t->options.no_auto)
-		return status;
-	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
+	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
+	if (!dmr_io_of(bio)->error ||
+	    time_before(jiffies, dmr_io_of(bio)->failed_at + DMR_PATIENCE)) {
+		status = dmr_write_main(t, bio, offset, count);
+		if (!dmr_suspect(status) || t->options.no_auto)
+			return status;
+		dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
+	}
 	dmr_add_piece(b, bio, offset, count, true);
 	return BLK_STS_OK;
+}
+
+/* One run of a write, within a unit: to whoever owns it, or into the batch. */
+static blk_status_t dmr_rewrite(struct dmr_target *t, struct dmr_batch *b, struct bio *bio,
+				const struct dmr_run *run)
+{
+	u32 offset = dmr_io_of(bio)->done;
+
+	switch (run->kind) {
+	case DMR_MAIN:
+		return dmr_retry(t, b, bio, offset, run->count);
+	case DMR_OWNED:
+		return dmr_write_spare(t, bio, offset, run->count, run->spare_sector);
+	case DMR_PENDING:
+	case DMR_OWNED_PENDING:
+	case DMR_LOST:
+		/* The commit that makes them owned also clears what was pending (C5, C7). */
+		dmr_add_piece(b, bio, offset, run->count, false);
+		return BLK_STS_OK;
+	case DMR_DOUBT:
+		break;
+	}
+	return BLK_STS_IOERR;
 }
 
 /*
@@ -175,6 +242,8 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 {
 	struct dmr_io *io = dmr_io_of(bio);
 	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
+
+	bool write = op_is_write(bio_op(bio)) && bio_op(bio) != REQ_OP_DISCARD;
 
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
@@ -191,28 +260,13 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 				continue;
 			}
 		}
-		if (b->count == DMR_BATCH_PIECES || dmr_batch_has(b, sector / DMR_UNIT_SECTORS))
+		if (write && (b->count == DMR_BATCH_PIECES || dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
 			return false;
 		rcu_read_lock();
 		dmr_map_find(t->pair->map, sector, count, &run);
 		rcu_read_unlock();
 
-		switch (run.kind) {
-		case DMR_MAIN:
-			status = dmr_retry(t, b, bio, io->done, run.count);
-			break;
-		case DMR_OWNED:
-			status = dmr_write_spare(t, bio, io->done, run.count, run.spare_sector);
-			break;
-		case DMR_PENDING:
-			dmr_add_piece(b, bio, io->done, run.count, false);
-			break;
-		case DMR_OWNED_PENDING:
-		case DMR_LOST:
-		case DMR_DOUBT:
-			status = BLK_STS_IOERR;
-			break;
-		}
+		status = write ? dmr_rewrite(t, b, bio, &run) : dmr_pass(t, bio, io->done, &run);
 		if (status && !io->result)
 			io->result = status;
 		io->done += run.count;
@@ -263,9 +317,8 @@ static void dmr_end_judged(struct dmr_batch *b)
 	}
 }
 
-static void dmr_recover(struct work_struct *work)
+static void dmr_handle_parked(struct dmr_target *t)
 {
-	struct dmr_target *t = container_of(work, struct dmr_target, recovery);
 	struct dmr_batch *b = t->batch;
 
 	while (dmr_collect(t, b)) {
@@ -282,6 +335,51 @@ static void dmr_recover(struct work_struct *work)
 		dmr_batch_finish(b);
 		dmr_end_judged(b);
 	}
+}
+
+static bool dmr_next_note(struct dmr_target *t, struct dmr_note *note)
+{
+	bool any;
+
+	spin_lock_irq(&t->parked_lock);
+	any = t->notes;
+	if (any) {
+		*note = t->note[0];
+		t->notes--;
+		memmove(t->note, t->note + 1, t->notes * sizeof(*note));
+	}
+	spin_unlock_irq(&t->parked_lock);
+	return any;
+}
+
+static struct dmr_request *dmr_next_request(struct dmr_target *t)
+{
+	struct dmr_request *request;
+
+	spin_lock_irq(&t->parked_lock);
+	request = t->request;
+	t->request = NULL;
+	spin_unlock_irq(&t->parked_lock);
+	return request;
+}
+
+/* Writes that somebody waits for come before everything else. */
+static void dmr_recover(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(work, struct dmr_target, recovery);
+	struct dmr_request *request;
+	struct dmr_note note;
+	bool more;
+
+	do {
+		dmr_handle_parked(t);
+		request = dmr_next_request(t);
+		if (request)
+			dmr_request_run(t, request);
+		more = dmr_next_note(t, &note);
+		while (more && dmr_look_into(t, &note))
+			dmr_handle_parked(t);
+	} while (request || more || dmr_any_parked(t));
 }
 
 void dmr_recovery_flush(struct dmr_target *t)
@@ -314,12 +412,20 @@ static void dmr_event_fn(struct work_struct *work)
 	dm_table_event(t->ti->table);
 }
 
+static void dmr_free_pages(struct dmr_target *t)
+{
+	free_page((unsigned long)t->scratch);
+	free_page((unsigned long)t->copy[0]);
+	free_page((unsigned long)t->copy[1]);
+}
+
 int dmr_recovery_init(struct dmr_target *t)
 {
 	int r;
 
 	spin_lock_init(&t->parked_lock);
 	bio_list_init(&t->parked);
+	mutex_init(&t->request_lock);
 	init_waitqueue_head(&t->evidence);
 	INIT_WORK(&t->recovery, dmr_recover);
 	INIT_WORK(&t->upkeep, dmr_upkeep_fn);
@@ -331,20 +437,21 @@ int dmr_recovery_init(struct dmr_target *t)
 		return r;
 	r = -ENOMEM;
 	t->scratch = (void *)__get_free_page(GFP_KERNEL);
-	if (!t->scratch)
-		goto no_scratch;
+	t->copy[0] = (void *)__get_free_page(GFP_KERNEL);
+	t->copy[1] = (void *)__get_free_page(GFP_KERNEL);
+	if (!t->scratch || !t->copy[0] || !t->copy[1])
+		goto no_pages;
 	t->batch = kvzalloc(sizeof(*t->batch), GFP_KERNEL);
 	if (!t->batch)
-		goto no_batch;
+		goto no_pages;
 	bio_list_init(&t->batch->judged);
 	init_completion(&t->batch->landed);
 	t->wq = alloc_workqueue("dm-remap", WQ_MEM_RECLAIM, 0);
 	if (t->wq)
 		return 0;
 	kvfree(t->batch);
-no_batch:
-	free_page((unsigned long)t->scratch);
-no_scratch:
+no_pages:
+	dmr_free_pages(t);
 	bioset_exit(&t->bios);
 	return r;
 }
@@ -356,6 +463,6 @@ void dmr_recovery_exit(struct dmr_target *t)
 	cancel_work_sync(&t->upkeep);
 	destroy_workqueue(t->wq);
 	kvfree(t->batch);
-	free_page((unsigned long)t->scratch);
+	dmr_free_pages(t);
 	bioset_exit(&t->bios);
 }

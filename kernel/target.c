@@ -322,9 +322,12 @@ static void dmr_postsuspend(struct dm_target *ti)
 {
 	struct dmr_target *t = ti->private;
 
+	/* Messages that need I/O come before this, or are refused. */
+	mutex_lock(&t->request_lock);
+	WRITE_ONCE(t->resumed, false);
+	mutex_unlock(&t->request_lock);
 	dmr_quiesce(t);
 	dmr_stop_background(t);
-	WRITE_ONCE(t->resumed, false);
 }
 
 static int dmr_preresume(struct dm_target *ti)

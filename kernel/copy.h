@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The worker's own copies between main and slots (C18), a unit at a time. The unit is fenced, so nobody else
+ * touches it. Process context, under pair->lock.
+ */
+#ifndef DMR_COPY_H
+#define DMR_COPY_H
+
+#include "commit.h"
+
+/* Sectors of one unit in memory: what is there, and which of them. */
+struct dmr_cargo {
+	void *page;	/* DMR_BLOCK_SIZE bytes */
+	u8 mask;	/* sectors that were read */
+};
+
+/*
+ * Reads the sectors of `mask`, all at once where that works, else in steps of `step` sectors.
+ * The unit's first sector is `sector` of `bdev`. What cannot be read is missing in cargo->mask.
+ * 0, or the status of the last read that failed.
+ */
+blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
+			    u32 step, struct dmr_cargo *cargo);
+/* Writes the sectors of `mask`, run by run. */
+blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
+			     const struct dmr_cargo *cargo);
+
+/* Finds the first run of set bits at or above `from`; false if there is none. */
+bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int *count);
+
+/*
+ * A write to a slot that fails it (C7): the whole unit moves to a new slot, with this part of the
+ * bio as its new data; takes and releases pair->lock and fences the unit itself. The worker only.
+ */
+blk_status_t dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count);
+
+#endif

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads that failed (C4, C7): the caller has his error; here the worker finds out which sectors are bad
+ * and makes them pending. Only what the worker itself cannot read behind a fence is marked, for
+ * meanwhile somebody may have rewritten it. A dead disk marks nothing.
+ */
+#include "copy.h"
+
+void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good)
+{
+	struct dmr_note *note;
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&t->parked_lock, flags);
+	for (i = 0; i < t->notes; i++) {
+		note = &t->note[i];
+		if (note->sector == sector && note->count == count && note->good == good)
+			goto out;
+	}
+	if (t->notes < DMR_NOTES) {
+		note = &t->note[t->notes++];
+		note->sector = sector;
+		note->count = count;
+		note->good = good;
+		note->when = jiffies;
+	}
+out:
+	spin_unlock_irqrestore(&t->parked_lock, flags);
+	queue_work(t->wq, &t->recovery);
+}
+
+u32 dmr_read_step(const struct dmr_target *t)
+{
+	u32 physical = bdev_physical_block_size(t->main_bdev) >> SECTOR_SHIFT;
+
+	return clamp_t(u32, physical, bdev_logical_block_size(t->main_bdev) >> SECTOR_SHIFT,
+		       DMR_UNIT_SECTORS);
+}
+
+/* Where a run's valid copy is read; NULL where nothing may be read. */
+static struct block_device *dmr_reader(struct dmr_target *t, const struct dmr_run *run, u64 sector,
+				       u64 *from)
+{
+	switch (run->kind) {
+	case DMR_MAIN:
+	case DMR_PENDING:
+		*from = sector;
+		return t->main_bdev;
+	case DMR_OWNED:
+	case DMR_OWNED_PENDING:
+		*from = run->spare_sector;
+		return t->pair->bdev;
+	default:
+		return NULL;
+	}
+}
+
+/* Reads one run of at most a unit where it belongs; true if it is a suspect failure. */
+static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 sector)
+{
+	struct block_device *bdev;
+	u64 from;
+
+	bdev = dmr_reader(t, run, sector, &from);
+	if (!bdev)
+		return false;
+	return dmr_suspect(errno_to_blk_status(dmr_bdev_io(bdev, &t->bios, REQ_OP_READ | REQ_NOMERGE,
+							   from, t->copy[0], run->count << SECTOR_SHIFT)));
+}
+
+/* The sectors of a step that the map sees alike. */
+static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_run *run)
+{
+	u32 step = dmr_read_step(t);
+
+	rcu_read_lock();
+	dmr_map_find(t->pair->map, sector, min_t(u64, end - sector, step - sector % step), run);
+	rcu_read_unlock();
+}
+
+static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patience)
+{
+	return time_after(jiffies, note->when + patience);
+}
+
+/* Units of the note in which something does not read, without a fence. How many; the note advances. */
+static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note, u64 unit[DMR_FENCE_RANGES])
+{
+	u64 end = note->sector + note->count, sector = round_down(note->sector, dmr_read_step(t));
+	struct dmr_run run;
+	u32 found = 0;
+
+	while (sector < end && found < DMR_FENCE_RANGES &&
+	       !dmr_out_of_patience(note, DMR_PATIENCE / 2)) {
+		dmr_step_run(t, sector, max(end, sector + 1), &run);
+		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) && dmr_run_fails(t, &run, sector)) {
+			unit[found++] = sector / DMR_UNIT_SECTORS;
+			/* The rest of the unit is looked at behind the fence. */
+			run.count = DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS;
+		}
+		sector += run.count;
+	}
+	note->count = sector < end ? end - sector : 0;
+	note->sector = sector;
+	return found;
+}
+
+/* Behind the fence: which of the unit's valid sectors really do not read. */
+static u8 dmr_confirm(struct dmr_target *t, const struct dmr_note *note, u64 unit)
+{
+	u64 sector = unit * DMR_UNIT_SECTORS;
+	u64 end = min_t(u64, sector + DMR_UNIT_SECTORS, t->ti->len);
+	struct dmr_run run;
+	u8 bad = 0;
+
+	for (; sector < end && !dmr_out_of_patience(note, DMR_PATIENCE); sector += run.count) {
+		dmr_step_run(t, sector, end, &run);
+		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) && dmr_run_fails(t, &run, sector))
+			bad |= dmr_mask(sector % DMR_UNIT_SECTORS, run.count);
+	}
+	return bad;
+}
+
+static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit, u32 count)
+{
+	struct dmr_change change[DMR_FENCE_RANGES];
+	struct dmr_unit room[2 * DMR_FENCE_RANGES];
+	struct dmr_pair *pair = t->pair;
+	u8 bad, on_main = 0, on_spare = 0;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct dmr_change *c = &change[i];
+
+		dmr_change_begin(pair, c, unit[i]);
+		bad = dmr_confirm(t, note, unit[i]);
+		if (!bad || c->is.doubt)
+			continue;
+		c->will.pending |= bad;
+		c->fate = DMR_READY;
+		on_main |= bad & ~c->is.owned;
+		on_spare |= bad & c->is.owned;
+		/* A reserve for later writes; a slot of another pending unit is no gain. */
+		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(t, c))
+			c->fate = DMR_FAILED;
+	}
+	if (on_main && !dmr_main_answers(t)) {
+		dmr_trip(t, false);
+		goto dead;
+	}
+	if (on_spare && !dmr_spare_answers(pair))
+		goto dead;
+	dmr_commit(t, change, count, room);
+	if (on_main || on_spare)
+		DMWARN_LIMIT("%s: main %s: unreadable sectors in %u units, the first at %llu: pending until rewritten",
+			     t->name, t->main->name, count, unit[0] * DMR_UNIT_SECTORS);
+	return;
+dead:
+	for (i = 0; i < count; i++)
+		change[i].fate = DMR_FAILED;
+	dmr_commit(t, change, count, room);
+}
+
+/* Pending sectors that a reader got after all: they are as good as any. */
+static void dmr_clear_pending(struct dmr_target *t, struct dmr_note *note)
+{
+	u64 end = note->sector + note->count;
+	struct dmr_pair *pair = t->pair;
+	struct dmr_unit room[2];
+	struct dmr_change c;
+	u32 count;
+
+	for (; note->sector < end; note->sector += count) {
+		u32 first = note->sector % DMR_UNIT_SECTORS;
+
+		count = min_t(u64, end - note->sector, DMR_UNIT_SECTORS - first);
+		dmr_change_begin(pair, &c, note->sector / DMR_UNIT_SECTORS);
+		if (c.is.lost || c.is.doubt || !(c.is.pending & dmr_mask(first, count)))
+			continue;
+		c.will.pending &= ~dmr_mask(first, count);
+		c.fate = DMR_READY;
+		dmr_commit(t, &c, 1, room);
+	}
+	note->count = 0;
+}
+
+bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
+{
+	struct dmr_pair *pair = t->pair;
+	u64 unit[DMR_FENCE_RANGES];
+	u32 count, i;
+
+	if (READ_ONCE(pair->frozen) || READ_ONCE(pair->broken))
+		return false;
+	if (note->good) {
+		mutex_lock(&pair->lock);
+		dmr_clear_pending(t, note);
+		mutex_unlock(&pair->lock);
+		return false;
+	}
+	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, DMR_PATIENCE / 2))
+		return false;
+	count = dmr_find_suspects(t, note, unit);
+	if (!count)
+		return note->count;
+	for (i = 0; i < count; i++)
+		dmr_fence_add(t, unit[i] * DMR_UNIT_SECTORS, (unit[i] + 1) * DMR_UNIT_SECTORS);
+	dmr_fence_up(t);
+	mutex_lock(&pair->lock);
+	dmr_make_pending(t, note, unit, count);
+	mutex_unlock(&pair->lock);
+	dmr_fence_down(t);
+	return note->count;
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What messages ask of the worker: remap, unremap, retest. The message waits; the worker fences some
+ * units at a time, copies, commits, publishes and goes on for at most a second, then says where
+ * to continue.
+ */
+#include "copy.h"
+
+#define DMR_REQUEST_UNITS	64u	/* behind one fence */
+
+struct dmr_request {
+	const struct dmr_message *m;
+	struct completion done;
+	u64 next;		/* sector to go on from */
+	u64 sectors;		/* done as asked */
+	u64 pending;		/* sectors that could not be read */
+	int error;
+	const char *why;
+	struct dmr_change change[DMR_REQUEST_UNITS];
+	struct dmr_unit unit[2 * DMR_REQUEST_UNITS];
+};
+
+typedef void (*dmr_step_fn)(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask);
+
+static void dmr_request_fail(struct dmr_request *q, u64 unit, int error, const char *why)
+{
+	if (q->error)
+		return;
+	q->error = error;
+	q->why = why;
+	q->next = unit * DMR_UNIT_SECTORS;
+}
+
+/* Data into the change's slot; a slot that fails is replaced. false: the change is given up. */
+static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
+		     const struct dmr_cargo *cargo)
+{
+	struct dmr_pair *pair = t->pair;
+	unsigned int tries;
+	blk_status_t status;
+
+	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
+		if (c->will.slot == DMR_NO_SLOT && !dmr_take_free_slot(t, c)) {
+			dmr_request_fail(q, c->is.unit, -ENOSPC, "no free slot");
+			return false;
+		}
+		status = dmr_cargo_write(t, pair->bdev, dmr_slot_sector(c->will.slot), cargo->mask, cargo);
+		if (!status)
+			return true;
+		if (!c->fresh || !dmr_suspect(status) || !dmr_spare_answers(pair))
+			break;
+		dmr_slot_bad(t, c->will.slot);
+		c->fresh = false;
+		c->will.slot = DMR_NO_SLOT;
+	}
+	dmr_request_fail(q, c->is.unit, -EIO, "the spare fails writes");
+	return false;
+}
+
+/* Main's sectors to the slot; unreadable ones become pending (C18). */
+static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+{
+	struct dmr_cargo cargo = { .page = t->copy[0] };
+	blk_status_t status;
+
+	mask &= ~c->is.owned;
+	if (!mask)
+		return;
+	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, dmr_read_step(t),
+				&cargo);
+	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
+		dmr_request_fail(q, c->is.unit, -EIO, "main does not answer");
+		return;
+	}
+	if (!dmr_fill(t, q, c, &cargo))
+		return;
+	c->will.owned |= cargo.mask;
+	c->will.pending = (c->will.pending & ~cargo.mask) | (mask & ~cargo.mask);
+	c->fate = DMR_READY;
+	q->pending += dmr_hweight8(mask & ~cargo.mask);
+}
+
+/* The slot's sectors back to main; main is flushed and compared before the commit (C22). */
+static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+{
+	struct dmr_cargo cargo = { .page = t->copy[0] };
+
+	if (c->is.pending & mask) {
+		dmr_request_fail(q, c->is.unit, -EINVAL, "pending or lost sectors cannot go back: rewrite them first");
+		return;
+	}
+	mask &= c->is.owned;
+	if (!mask)
+		return;
+	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS, &cargo))
+		dmr_request_fail(q, c->is.unit, -EIO, "the spare cannot be read");
+	else if (dmr_cargo_write(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, &cargo))
+		dmr_request_fail(q, c->is.unit, -EIO, "main fails writes there");
+	else
+		c->will.owned &= ~mask;
+	if (c->will.owned != c->is.owned)
+		c->fate = DMR_READY;
+}
+
+/* Pending sectors are read again where their data belongs. */
+static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+{
+	struct dmr_cargo cargo = { .page = t->copy[0] };
+	u8 on_main = mask & c->is.pending & ~c->is.owned;
+	u8 on_spare = c->is.lost ? 0 : mask & c->is.pending & c->is.owned;
+
+	if (on_main) {
+		dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, on_main, dmr_read_step(t),
+			       &cargo);
+		c->will.pending &= ~cargo.mask;
+	}
+	if (on_spare) {
+		dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), on_spare,
+			       bdev_logical_block_size(t->pair->bdev) >> SECTOR_SHIFT, &cargo);
+		c->will.pending &= ~cargo.mask;
+	}
+	q->pending += dmr_hweight8(mask & c->will.pending);
+	if (c->will.pending != c->is.pending)
+		c->fate = DMR_READY;
+}
+
+static int dmr_flush_main(struct dmr_target *t)
+{
+	return dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+}
+
+/* C22: what main gives back must be what the slot holds. */
+static bool dmr_main_has(struct dmr_target *t, const struct dmr_change *c)
+{
+	struct dmr_cargo slot = { .page = t->copy[0] }, main = { .page = t->copy[1] };
+	u8 mask = c->is.owned & ~c->will.owned;
+	unsigned int first, count, at;
+
+	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS, &slot) ||
+	    dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, DMR_UNIT_SECTORS, &main))
+		return false;
+	for (at = 0; dmr_mask_run(mask, at, &first, &count); at = first + count)
+		if (memcmp(slot.page + (first << SECTOR_SHIFT), main.page + (first << SECTOR_SHIFT),
+			   count << SECTOR_SHIFT))
+			return false;
+	return true;
+}
+
+/* Before the commit everything it refers to is durable: slots after remap, main after unremap. */
+static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units)
+{
+	bool ok = true;
+	u32 i;
+
+	if (q->m->verb == DMR_VERB_REMAP)
+		ok = !dmr_spare_flush(t->pair);
+	else if (q->m->verb == DMR_VERB_UNREMAP)
+		ok = !dmr_flush_main(t);
+	for (i = 0; i < units; i++) {
+		struct dmr_change *c = &q->change[i];
+
+		if (c->fate != DMR_READY)
+			continue;
+		if (!ok || (q->m->verb == DMR_VERB_UNREMAP && !dmr_main_has(t, c))) {
+			c->fate = DMR_FAILED;
+			dmr_request_fail(q, c->is.unit, -EIO, ok ? "main does not hold what was written to it" :
+							      "a flush failed");
+		}
+	}
+}
+
+static u64 dmr_sectors_changed(const struct dmr_request *q, const struct dmr_change *c)
+{
+	if (c->fate != DMR_KEPT)
+		return 0;
+	switch (q->m->verb) {
+	case DMR_VERB_REMAP:
+		return dmr_hweight8(c->will.owned & ~c->is.owned);
+	case DMR_VERB_UNREMAP:
+		return dmr_hweight8(c->is.owned & ~c->will.owned);
+	default:
+		return dmr_hweight8(c->is.pending & ~c->will.pending);
+	}
+}
+
+static const dmr_step_fn dmr_steps[DMR_VERBS] = {
+	[DMR_VERB_REMAP] = dmr_remap_unit,
+	[DMR_VERB_UNREMAP] = dmr_unremap_unit,
+	[DMR_VERB_RETEST] = dmr_retest_unit,
+};
+
+/* The units of [q->next, end) that are fenced; stops early when time is up. Returns how many were looked at. */
+static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 end, unsigned long deadline)
+{
+	u64 sector = q->next;
+	u32 units = 0;
+
+	while (sector < end && units < DMR_REQUEST_UNITS && !q->error) {
+		u32 first = sector % DMR_UNIT_SECTORS;
+		u32 count = min_t(u64, end - sector, DMR_UNIT_SECTORS - first);
+		struct dmr_change *c = &q->change[units];
+
+		if (units && time_after(jiffies, deadline))
+			break;
+		dmr_change_begin(t->pair, c, sector / DMR_UNIT_SECTORS);
+		c->fate = DMR_FAILED;
+		if (c->is.doubt)
+			dmr_request_fail(q, c->is.unit, -EIO, "sectors in doubt after a failed commit");
+		else
+			dmr_steps[q->m->verb](t, q, c, dmr_mask(first, count));
+		units++;
+		sector += count;
+	}
+	if (!q->error)
+		q->next = sector;
+	return units;
+}
+
+static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 end, unsigned long deadline)
+{
+	u32 units, i;
+
+	units = dmr_request_units(t, q, end, deadline);
+	dmr_settle(t, q, units);
+	dmr_commit(t, q->change, units, q->unit);
+	for (i = 0; i < units; i++) {
+		q->sectors += dmr_sectors_changed(q, &q->change[i]);
+		if (q->change[i].fate == DMR_IN_DOUBT)
+			dmr_request_fail(q, q->change[i].is.unit, -EIO, "the commit failed");
+	}
+}
+
+void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
+{
+	struct dmr_pair *pair = t->pair;
+	unsigned long deadline = jiffies + HZ * 9 / 10;
+	u64 end = q->m->sector + q->m->count, stop;
+
+	q->next = q->m->sector;
+	if (pair->frozen || pair->broken)
+		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the map is frozen");
+	while (q->next < end && !q->error && time_before(jiffies, deadline)) {
+		stop = min_t(u64, end, round_down(q->next, DMR_UNIT_SECTORS) +
+			     DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
+		dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS), round_up(stop, DMR_UNIT_SECTORS));
+		dmr_fence_up(t);
+		mutex_lock(&pair->lock);
+		dmr_request_step(t, q, stop, deadline);
+		mutex_unlock(&pair->lock);
+		dmr_fence_down(t);
+	}
+	complete(&q->done);
+}
+
+static void dmr_request_answer(const struct dmr_request *q, char *result, unsigned int maxlen)
+{
+	static const char * const did[DMR_VERBS] = {
+		[DMR_VERB_REMAP] = "remapped",
+		[DMR_VERB_UNREMAP] = "back on main",
+		[DMR_VERB_RETEST] = "readable again",
+	};
+	unsigned int n;
+
+	n = scnprintf(result, maxlen, "%llu sectors %s", q->sectors, did[q->m->verb]);
+	if (q->m->verb != DMR_VERB_UNREMAP)
+		n += scnprintf(result + n, maxlen - n, ", %llu pending", q->pending);
+	n += scnprintf(result + n, maxlen - n, "\n");
+	if (q->next < q->m->sector + q->m->count)
+		scnprintf(result + n, maxlen - n, DMR_LIST_NEXT " %llu\n", q->next);
+}
+
+int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result, unsigned int maxlen)
+{
+	struct dmr_request *q = kvzalloc(sizeof(*q), GFP_KERNEL);
+	int r = -EBUSY;
+
+	if (!q)
+		return -ENOMEM;
+	q->m = m;
+	init_completion(&q->done);
+	mutex_lock(&t->request_lock);
+	if (t->resumed) {
+		spin_lock_irq(&t->parked_lock);
+		t->request = q;
+		spin_unlock_irq(&t->parked_lock);
+		queue_work(t->wq, &t->recovery);
+		wait_for_completion(&q->done);
+		r = q->error ?: 1;
+	} else {
+		q->why = "the device is suspended";
+	}
+	mutex_unlock(&t->request_lock);
+	if (r == 1)
+		dmr_request_answer(q, result, maxlen);
+	else
+		DMWARN("%s: message refused at sector %llu: %s", t->name, q->next, q->why);
+	kvfree(q);
+	return r == -ENOSPC ? -EIO : r;
+}
