@@ -156,7 +156,7 @@ static bool dmr_word_uuid(const struct dmr_word *word, u8 uuid[16])
 {
 	char text[37];
 
-	if (word->length != sizeof(text) - 1)
+	if (word->length >= sizeof(text))
 		return false;
 	memcpy(text, word->start, word->length);
 	text[word->length] = '\0';

@@ -306,6 +306,7 @@ struct dmr_run {
 	u32 first, length;
 };
 
+/* The bits behind the last slot are clear: no run goes beyond it. */
 static void dmr_free_slots(const struct dmr_spare *spare, u32 segment, u64 map[SEGMENT_WORDS])
 {
 	const struct dmr_spare_chunk *chunk = dmr_chunk_of(spare, segment);
@@ -321,7 +322,7 @@ static u32 dmr_run_length(const u64 *map, u32 first, u32 most)
 {
 	u32 length = 1;
 
-	while (length < most && first + length < DMR_SEGMENT_SLOTS && dmr_bit(map, first + length))
+	while (length < most && dmr_bit(map, first + length))
 		length++;
 	return length;
 }

@@ -441,6 +441,7 @@ static void a_reader_passes_over_keys_it_does_not_know(void **state)
 	assert_int_equal(status.counters.write_errors, 7);
 	assert_int_equal(status.counters.read_errors, 0);
 	assert_true(dmr_status_parse("active 0/0 0 0 0 0", &status));
+	assert_true(dmr_status_parse("active 0/0 0 0 0 0\n", &status));
 }
 
 static void what_is_no_status_line_is_refused(void **state)
@@ -448,6 +449,7 @@ static void what_is_no_status_line_is_refused(void **state)
 	static const char * const wrong[] = {
 		"",
 		"active",
+		"active 1",
 		"actve 1/2 3 4 5 0",
 		"activ 1/2 3 4 5 0",
 		"activee 1/2 3 4 5 0",

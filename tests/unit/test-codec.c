@@ -507,6 +507,10 @@ static void a_full_list_takes_no_other_segment(void **state)
 	dmr_super_encode(block, super, 0);
 	assert_int_equal(dmr_super_decode(block, 0, back), DMR_GOOD);
 	assert_memory_equal(back, super, sizeof(*super));
+	/* One more than there is room for is not looked for behind the block. */
+	put_le(block + 304, 4, DMR_MAX_RELOCATIONS + 1);
+	reseal(block);
+	assert_int_equal(dmr_super_decode(block, 0, back), DMR_BAD_CONTENT);
 	assert_true(dmr_super_relocate(super, 997, 0, DMR_PLACE_A));
 	assert_true(dmr_super_relocate(super, 998, 0, DMR_PLACE_ALT1));
 	free(super);
@@ -574,6 +578,7 @@ static void a_table_can_be_sealed_for_one_place_after_the_other(void **state)
 
 	(void)state;
 	example_table(block);
+	memset(block + 48, 0xff, 16);
 	dmr_table_seal(block, example_uuid, 1, DMR_PLACE_B, 77);
 	assert_int_equal(dmr_table_check(block, example_uuid, 1, DMR_PLACE_B, &generation),
 			 DMR_GOOD);

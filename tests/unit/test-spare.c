@@ -86,10 +86,27 @@ static void the_longest_run_is_taken_where_none_is_long_enough(void **state)
 
 	(void)state;
 	for (slot = 0; slot < 2 * SLOTS; slot++)
-		if (slot % 8 != 0 && (slot < 300 || slot >= 307))
+		if (slot % 8 != 0 && (slot < 300 || slot >= 307) && (slot < 400 || slot >= 407))
 			dmr_spare_set(spare, slot, DMR_SLOT_BAD);
 	assert_int_equal(dmr_spare_take(spare, 20, DMR_NO_SLOT, &first), 7);
 	assert_int_equal(first, 300);
+	dmr_spare_destroy(spare);
+}
+
+static void the_search_goes_on_where_slots_were_taken_last(void **state)
+{
+	const u32 last = 99 * SLOTS;
+	struct dmr_spare *spare = create(100, 100);
+	u32 slot, first = 0;
+
+	(void)state;
+	/* Given many segments full of gaps that are too short, and one that is empty. */
+	for (slot = 0; slot < last; slot++)
+		if (slot % 2)
+			dmr_spare_set(spare, slot, DMR_SLOT_USED);
+	assert_int_equal(dmr_spare_take(spare, 1, last, &first), 1);
+	assert_int_equal(dmr_spare_take(spare, 5, DMR_NO_SLOT, &first), 5);
+	assert_int_equal(first, last + 1);
 	dmr_spare_destroy(spare);
 }
 
@@ -490,6 +507,20 @@ static void growing_without_memory_changes_nothing(void **state)
 	dmr_spare_destroy(spare);
 }
 
+static void growing_forgets_no_free_slot(void **state)
+{
+	struct dmr_spare *spare = create(700, 700);
+	u32 first = 0;
+
+	(void)state;
+	take_all(spare, 700 * SLOTS);
+	dmr_spare_release(spare, 300 * SLOTS + 3);
+	assert_true(dmr_spare_grow(spare, 40000));
+	assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
+	assert_int_equal(first, 300 * SLOTS + 3);
+	dmr_spare_destroy(spare);
+}
+
 static void a_spare_does_not_shrink(void **state)
 {
 	struct dmr_spare *spare = create(10, 1);
@@ -509,6 +540,7 @@ int main(void)
 		cmocka_unit_test(impossible_sizes_are_refused),
 		cmocka_unit_test(a_run_is_taken_whole_where_there_is_one),
 		cmocka_unit_test(the_longest_run_is_taken_where_none_is_long_enough),
+		cmocka_unit_test(the_search_goes_on_where_slots_were_taken_last),
 		cmocka_unit_test(the_hint_is_followed_if_it_is_free),
 		cmocka_unit_test(a_run_never_crosses_a_segment),
 		cmocka_unit_test(a_segment_is_entered_only_when_those_in_use_are_full),
@@ -523,6 +555,7 @@ int main(void)
 		cmocka_unit_test(taking_needs_no_memory_for_256_segments_after_a_refill),
 		cmocka_unit_test(without_memory_ready_no_segment_is_entered_until_the_refill),
 		cmocka_unit_test(growing_without_memory_changes_nothing),
+		cmocka_unit_test(growing_forgets_no_free_slot),
 		cmocka_unit_test(a_spare_does_not_shrink),
 	};
 
