@@ -176,6 +176,21 @@ static bool dmr_enter_change(struct dmr_pair *pair, const struct dmr_change *c)
 	return true;
 }
 
+/* Segments come into use in order; one whose slots all failed is entered empty. */
+static int dmr_enter_segments(struct dmr_pair *pair, u32 segment, bool *touched)
+{
+	int r = 0;
+
+	while (!r && pair->super->in_use < segment) {
+		dmr_table_init(pair->block[0]);
+		pair->table_good = 0;
+		r = dmr_table_commit(pair, pair->super->in_use, touched);
+		pair->super->in_use += !r;
+	}
+	*touched = false;
+	return r;
+}
+
 /*
  * One table block with all its changes, [from, to). A segment that comes into use starts empty, and
  * the superblock follows its tables.
@@ -186,7 +201,10 @@ static int dmr_commit_segment(struct dmr_pair *pair, struct dmr_change *change, 
 	u32 segment = change[from].will.slot / DMR_SEGMENT_SLOTS, i;
 	int r;
 
-	if (segment >= pair->super->in_use) {
+	r = dmr_enter_segments(pair, segment, touched);
+	if (r)
+		return r;
+	if (segment == pair->super->in_use) {
 		dmr_table_init(pair->block[0]);
 		pair->table_good = 0;
 	} else {

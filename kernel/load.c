@@ -96,16 +96,21 @@ static int dmr_load_super(struct dmr_pair *pair, char **error)
 }
 
 /* An empty table of ours is what a formatting that was cut off leaves. */
-static bool dmr_unfinished_table(struct dmr_pair *pair, const void *block, u64 sector)
+static bool dmr_unfinished_table(const void *block, u64 sector)
 {
-	const struct dmr_disk_header *header = block;
-	u64 generation;
+	unsigned int place = sector == dmr_table_sector(0, DMR_PLACE_A) ? DMR_PLACE_A : DMR_PLACE_B;
+	struct dmr_entry entry;
+	unsigned int i;
 
-	if (sector == dmr_table_sector(0, DMR_PLACE_A))
-		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_A, &generation) == DMR_GOOD;
-	if (sector == dmr_table_sector(0, DMR_PLACE_B))
-		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_B, &generation) == DMR_GOOD;
-	return false;
+	if (sector != dmr_table_sector(0, place) ||
+	    dmr_table_check(block, NULL, 0, place, NULL) != DMR_GOOD)
+		return false;
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(block, i, &entry);
+		if (entry.state != DMR_SLOT_FREE)
+			return false;
+	}
+	return true;
 }
 
 static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 count, char **error)
@@ -122,7 +127,7 @@ static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 
 			if (dmr_block_is_blank(buffer + at, DMR_SECTOR_SIZE))
 				continue;
 			if (at + DMR_BLOCK_SIZE <= bytes &&
-			    dmr_unfinished_table(pair, buffer + at, sector + (at >> SECTOR_SHIFT))) {
+			    dmr_unfinished_table(buffer + at, sector + (at >> SECTOR_SHIFT))) {
 				at += DMR_BLOCK_SIZE - DMR_SECTOR_SIZE;
 				continue;
 			}

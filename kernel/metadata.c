@@ -6,6 +6,9 @@
  */
 #include "dmr.h"
 
+/* Far from 2^32, for one call of dmr_session_begin() covers many commits. */
+#define DMR_SESSION_COMMITS	(U32_MAX / 2)
+
 /* Superblock 0 is written last: a formatting that was cut off leaves a blank first place. */
 static const u8 dmr_super_order[DMR_SUPER_COPIES] = { 1, 2, 3, 0 };
 
@@ -93,7 +96,8 @@ int dmr_session_begin(struct dmr_pair *pair)
 {
 	int r;
 
-	if (pair->session_open)
+	/* Generations must not wrap: a long session is followed by another. */
+	if (pair->session_open && pair->commits < DMR_SESSION_COMMITS)
 		return 0;
 	if (pair->super->session == U32_MAX)
 		return -EOVERFLOW;
