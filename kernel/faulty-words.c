@@ -311,15 +311,6 @@ static int dmrf_word_bad_every(struct dmrf *d, struct dmrf_words *w)
 	return ret;
 }
 
-static u64 dmrf_random(u64 *state)
-{
-	u64 z = (*state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 /* <start> <length> <how many> <count> <seed>: so many times count sectors somewhere in the area */
 static int dmrf_word_bad_random(struct dmrf *d, struct dmrf_words *w)
 {
@@ -864,14 +855,14 @@ static int dmrf_msg_list(struct dmrf *d, struct dmrf_words *w, struct dmrf_print
 static void dmrf_print_entry(struct dmrf_printer *p, const struct dmrf_log_entry *e)
 {
 	static const struct {
-		unsigned int bit;
+		blk_opf_t bit;
 		const char *name;
 	} flags[] = {
-		{ (__force unsigned int)REQ_FUA, "fua" },
-		{ (__force unsigned int)REQ_PREFLUSH, "preflush" },
-		{ (__force unsigned int)REQ_SYNC, "sync" },
-		{ (__force unsigned int)REQ_META, "meta" },
-		{ (__force unsigned int)REQ_RAHEAD, "readahead" },
+		{ REQ_FUA, "fua" },
+		{ REQ_PREFLUSH, "preflush" },
+		{ REQ_SYNC, "sync" },
+		{ REQ_META, "meta" },
+		{ REQ_RAHEAD, "readahead" },
 	};
 	char name[48], words[48] = "-";
 	unsigned int i;
@@ -896,7 +887,8 @@ static int dmrf_msg_log(struct dmrf *d, struct dmrf_words *w, struct dmrf_printe
 	u64 i, end, from = 0;
 	bool valid;
 
-	dmrf_accept_number(w, &from);
+	if (w->argc && dmrf_number(w, &from))
+		return -EINVAL;
 	spin_lock_irq(&d->log_lock);
 	end = d->log_next;
 	i = max_t(u64, d->log_base, end > DMRF_LOG_SIZE ? end - DMRF_LOG_SIZE : 0);
@@ -962,6 +954,8 @@ static int dmrf_msg_cut(struct dmrf *d, struct dmrf_words *w, struct dmrf_printe
 
 	if (w->argc && dmrf_cut_words(w, &mode, &seed))
 		return -EINVAL;
+	if (w->argc)
+		return dmrf_why(w, "cut none and cut all take no seed");
 	dmrf_power_trip(d, mode, seed);
 	dmrf_power_settle(d);
 	return 0;
@@ -993,7 +987,8 @@ static int dmrf_msg_wait(struct dmrf *d, struct dmrf_words *w, struct dmrf_print
 		return dmrf_why(w, "wait for which counter?");
 	if (dmrf_number(w, &n))
 		return -EINVAL;
-	dmrf_accept_number(w, &ms);
+	if (w->argc && dmrf_number(w, &ms))
+		return -EINVAL;
 	ms = min_t(u64, ms, 3600000);
 	ret = wait_event_interruptible_timeout(d->waitq, atomic64_read(&d->counters[i]) >= (s64)n,
 					       msecs_to_jiffies(ms));
@@ -1004,18 +999,19 @@ static int dmrf_msg_wait(struct dmrf *d, struct dmrf_words *w, struct dmrf_print
 
 static const struct {
 	const char *name;
+	unsigned int words;	/* that may follow, at most */
 	int (*fn)(struct dmrf *d, struct dmrf_words *w, struct dmrf_printer *p);
 } dmrf_messages[] = {
-	{ "help", dmrf_msg_help },
-	{ "list", dmrf_msg_list },
-	{ "log", dmrf_msg_log },
-	{ "log_clear", dmrf_msg_log_clear },
-	{ "stats_clear", dmrf_msg_stats_clear },
-	{ "release", dmrf_msg_release },
-	{ "cut", dmrf_msg_cut },
-	{ "restore", dmrf_msg_restore },
-	{ "sync", dmrf_msg_sync },
-	{ "wait", dmrf_msg_wait },
+	{ "help", 0, dmrf_msg_help },
+	{ "list", 0, dmrf_msg_list },
+	{ "log", 1, dmrf_msg_log },
+	{ "log_clear", 0, dmrf_msg_log_clear },
+	{ "stats_clear", 0, dmrf_msg_stats_clear },
+	{ "release", 3, dmrf_msg_release },
+	{ "cut", 2, dmrf_msg_cut },
+	{ "restore", 0, dmrf_msg_restore },
+	{ "sync", 0, dmrf_msg_sync },
+	{ "wait", 3, dmrf_msg_wait },
 };
 
 static int dmrf_message_clauses(struct dmrf *d, struct dmrf_words *w)
@@ -1042,12 +1038,12 @@ int dmrf_message(struct dmrf *d, unsigned int argc, char **argv, char *result, u
 	for (i = 0; i < ARRAY_SIZE(dmrf_messages); i++)
 		if (dmrf_accept(&w, dmrf_messages[i].name))
 			break;
-	if (i < ARRAY_SIZE(dmrf_messages))
-		ret = dmrf_messages[i].fn(d, &w, &p);
-	else
+	if (i == ARRAY_SIZE(dmrf_messages))
 		ret = dmrf_message_clauses(d, &w);
-	if (ret >= 0 && w.argc)
-		ret = dmrf_why(&w, "Words are left over");
+	else if (w.argc > dmrf_messages[i].words)
+		ret = dmrf_why(&w, "Too many words");
+	else
+		ret = dmrf_messages[i].fn(d, &w, &p);
 	if (ret < 0 && w.why)
 		DMERR("%s: message %s: %s", d->dev->name, argv[0], w.why);
 	return ret;

@@ -21,7 +21,7 @@ void dmrf_count(struct dmrf *d, enum dmrf_counter c, s64 n)
 
 /* --- log ------------------------------------------------------------------------------------- */
 
-static void dmrf_log_in(struct dmrf_io *io, unsigned int opf)
+static void dmrf_log_in(struct dmrf_io *io, blk_opf_t opf)
 {
 	struct dmrf *d = io->d;
 	struct dmrf_log_entry *e;
@@ -84,34 +84,62 @@ void dmrf_retry(struct dmrf_io *io)
 	spin_unlock_irqrestore(&d->park_lock, flags);
 }
 
+/* Under park_lock. Who parks when the power has gone would never be failed by the cut: fail here. */
+static bool dmrf_too_late(struct dmrf_io *io)
+{
+	if (!dmrf_is_off(io->d))
+		return false;
+	io->stage = DMRF_FAIL;
+	io->status = BLK_STS_IOERR;
+	list_add_tail(&io->list, &io->d->ready);
+	dmrf_kick(io->d);
+	return true;
+}
+
 static void dmrf_hold(struct dmrf_io *io)
 {
 	struct dmrf *d = io->d;
 	unsigned long flags;
+	bool held;
 
 	io->stage = DMRF_GATED;
 	spin_lock_irqsave(&d->park_lock, flags);
-	list_add_tail(&io->list, &d->held);
+	held = !dmrf_too_late(io);
+	if (held)
+		list_add_tail(&io->list, &d->held);
 	spin_unlock_irqrestore(&d->park_lock, flags);
-	dmrf_count(d, DMRF_WAITING, 1);
+	if (held)
+		dmrf_count(d, DMRF_WAITING, 1);
+}
+
+/* Under park_lock. The list is ordered by expiry; most come at its end. */
+static void dmrf_delay_add(struct dmrf_io *io)
+{
+	struct dmrf *d = io->d;
+	struct dmrf_io *pos;
+
+	list_for_each_entry_reverse(pos, &d->delayed, list)
+		if (!time_after(pos->expires, io->expires))
+			break;
+	list_add(&io->list, &pos->list);
+	dmrf_kick(d);
 }
 
 /* The stage that follows is the caller's to set. */
 static void dmrf_delay(struct dmrf_io *io, u32 ms)
 {
 	struct dmrf *d = io->d;
-	struct dmrf_io *pos;
 	unsigned long flags;
+	bool delayed;
 
 	io->expires = jiffies + msecs_to_jiffies(ms);
-	dmrf_count(d, DMRF_DELAYED, 1);
 	spin_lock_irqsave(&d->park_lock, flags);
-	list_for_each_entry_reverse(pos, &d->delayed, list)
-		if (!time_after(pos->expires, io->expires))
-			break;
-	list_add(&io->list, &pos->list);
-	dmrf_kick(d);
+	delayed = !dmrf_too_late(io);
+	if (delayed)
+		dmrf_delay_add(io);
 	spin_unlock_irqrestore(&d->park_lock, flags);
+	if (delayed)
+		dmrf_count(d, DMRF_DELAYED, 1);
 }
 
 unsigned int dmrf_release(struct dmrf *d, u64 max, blk_status_t status)
@@ -513,7 +541,7 @@ static int dmrf_map(struct dm_target *ti, struct bio *bio)
 	if (io->sectors)
 		bio->bi_iter.bi_sector = d->offset + io->sector;
 	dmrf_inflight(d, 1);
-	dmrf_log_in(io, (__force unsigned int)bio->bi_opf);
+	dmrf_log_in(io, bio->bi_opf);
 	dmrf_count_in(d, io);
 
 	if (!dmrf_run(d, io, false))

@@ -16,6 +16,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include "compat.h"
 
 #undef DM_MSG_PREFIX
 #define DM_MSG_PREFIX "remap-faulty"
@@ -97,7 +98,7 @@ struct dmrf_log_entry {
 	u64 out;
 	sector_t sector;
 	unsigned int sectors;
-	unsigned int opf;
+	blk_opf_t opf;
 	unsigned int ops;
 	blk_status_t status;
 };
@@ -179,7 +180,6 @@ struct dmrf_io {
 	sector_t sector;
 	unsigned int sectors;
 	u64 log;
-	u64 cache_seq;
 	unsigned long expires;
 	blk_status_t status;
 	bool heals;
@@ -195,6 +195,16 @@ static inline struct bio *dmrf_bio(struct dmrf_io *io)
 static inline bool dmrf_is_off(struct dmrf *d)
 {
 	return smp_load_acquire(&d->power->off);
+}
+
+/* Splitmix64: the same numbers from the same seed on every kernel. */
+static inline u64 dmrf_random(u64 *state)
+{
+	u64 z = (*state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
 }
 
 /* faulty.c */

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A length and any words as a message: what is accepted lies within the length.
+ * A length and any words as a message: what is accepted lies within the length, and its numbers are
+ * those that libc reads.
  */
+#include <errno.h>
+
 #include "args.h"
 #include "fuzz.h"
+
+static void claim_number(const char *text, u64 number)
+{
+	char *end;
+
+	errno = 0;
+	CLAIM(strtoull(text, &end, 10) == number && !errno && end != text && !*end);
+}
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
@@ -25,6 +36,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (words.count > 2) {
 		CLAIM(message.sector < length);
 		CLAIM(message.count && message.count <= length - message.sector);
+		claim_number(words.word[2], message.sector);
+		if (words.count > 3)
+			claim_number(words.word[3], message.count);
 	} else {
 		CLAIM(!message.sector);
 	}

@@ -5,7 +5,8 @@
 #include "args.h"
 #include "fuzz.h"
 
-static void check_format(const struct dmr_options *options)
+/* count: the words it was read from. None of them may have got lost. */
+static void check_format(const struct dmr_options *options, unsigned int count)
 {
 	struct dmr_options back;
 	struct fuzz_words words;
@@ -14,6 +15,7 @@ static void check_format(const struct dmr_options *options)
 
 	CLAIM(length >= 0 && (size_t)length == strlen(text));
 	fuzz_split(&words, (u8 *)text + !!*text, strlen(text) - !!*text);
+	CLAIM(words.count == (count > 1 ? count : 0));
 	CLAIM(dmr_options_parse(words.count, words.word, &back, error));
 	CLAIM(!memcmp(&back, options, sizeof(back)));
 }
@@ -27,7 +29,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	fuzz_split(&words, data, size);
 	memset(error, 'x', sizeof(error));
 	if (dmr_options_parse(words.count, words.word, &options, error))
-		check_format(&options);
+		check_format(&options, words.count);
 	else
 		fuzz_claim_error(error, sizeof(error));
 	return 0;
