@@ -57,10 +57,15 @@ static int dmr_choose_super(struct dmr_pair *pair, struct dmr_super *copy, unsig
 		return dmr_refuse(error, dmr_error("spare %pg carries superblocks of two pairs", pair->bdev));
 	*pair->super = copy[best];
 	pair->super_good = 0;
-	for (i = 0; i < DMR_SUPER_COPIES; i++)
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
 		if ((valid & BIT(i)) && !memcmp(copy[i].uuid, pair->super->uuid, 16) &&
-		    copy[i].generation == pair->super->generation)
+		    copy[i].generation == pair->super->generation) {
 			pair->super_good |= BIT(i);
+			continue;
+		}
+		atomic64_inc(&pair->metadata_errors);
+		DMWARN("%pg: superblock copy %u is unreadable, damaged or old: to be repaired", pair->bdev, i);
+	}
 	return 0;
 }
 
@@ -95,17 +100,23 @@ static int dmr_load_super(struct dmr_pair *pair, char **error)
 	return r;
 }
 
-/* An empty table of ours is what a formatting that was cut off leaves. */
-static bool dmr_unfinished_table(struct dmr_pair *pair, const void *block, u64 sector)
+/* An all-free table of ours is what a formatting that was cut off leaves. */
+static bool dmr_unfinished_table(const void *block, u64 sector)
 {
-	const struct dmr_disk_header *header = block;
-	u64 generation;
+	struct dmr_entry entry;
+	unsigned int place, i;
 
-	if (sector == dmr_table_sector(0, DMR_PLACE_A))
-		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_A, &generation) == DMR_GOOD;
-	if (sector == dmr_table_sector(0, DMR_PLACE_B))
-		return dmr_table_check(block, header->uuid, 0, DMR_PLACE_B, &generation) == DMR_GOOD;
-	return false;
+	for (place = 0; place < DMR_TABLE_PLACES; place++)
+		if (sector == dmr_table_sector(0, place))
+			break;
+	if (place == DMR_TABLE_PLACES || dmr_table_check(block, NULL, 0, place, NULL) != DMR_GOOD)
+		return false;
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(block, i, &entry);
+		if (entry.state != DMR_SLOT_FREE)
+			return false;
+	}
+	return true;
 }
 
 static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 count, char **error)
@@ -122,7 +133,7 @@ static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 
 			if (dmr_block_is_blank(buffer + at, DMR_SECTOR_SIZE))
 				continue;
 			if (at + DMR_BLOCK_SIZE <= bytes &&
-			    dmr_unfinished_table(pair, buffer + at, sector + (at >> SECTOR_SHIFT))) {
+			    dmr_unfinished_table(buffer + at, sector + (at >> SECTOR_SHIFT))) {
 				at += DMR_BLOCK_SIZE - DMR_SECTOR_SIZE;
 				continue;
 			}
