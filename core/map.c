@@ -57,10 +57,9 @@ struct dmr_map_change {
 };
 
 struct dmr_map {
-	/* What readers need: written by a resize only. */
-	struct dmr_filter filter;
+	/* What readers need: written by a resize or an extension only. */
+	struct dmr_filter __rcu *filter;
 	struct dmr_table __rcu *table;
-	u64 sectors;
 	struct dmr_table tables[2];
 
 	/* The writer's. */
@@ -290,17 +289,33 @@ static void dmr_count_group(struct dmr_map *map, const struct dmr_group *group, 
 
 /* The filter */
 
-static bool dmr_filter_create(struct dmr_filter *filter, u64 sectors)
+static struct dmr_filter *dmr_filter_create(u64 sectors)
 {
 	u64 last = sectors ? sectors - 1 : 0;
+	unsigned int shift = dmr_ilog2_64(DMR_GROUP_SECTORS);
+	struct dmr_filter *filter;
 	u64 words;
 
-	filter->region_shift = dmr_ilog2_64(DMR_GROUP_SECTORS);
-	while (last >> filter->region_shift >= DMR_FILTER_BITS)
-		filter->region_shift++;
-	words = (last >> filter->region_shift) / (8 * sizeof(*filter->bits)) + 1;
-	filter->bits = dmr_big_alloc(words * sizeof(*filter->bits));
-	return filter->bits;
+	while (last >> shift >= DMR_FILTER_BITS)
+		shift++;
+	words = (last >> shift) / (8 * sizeof(*filter->bits)) + 1;
+	filter = dmr_big_alloc(sizeof(*filter) + words * sizeof(*filter->bits));
+	if (!filter)
+		return NULL;
+	filter->bits = (unsigned long *)(filter + 1);
+	filter->region_shift = shift;
+	filter->sectors = sectors;
+	return filter;
+}
+
+static void dmr_filter_set(struct dmr_filter *filter, u64 sector)
+{
+	dmr_set_bit(sector >> filter->region_shift, filter->bits);
+}
+
+static struct dmr_filter *dmr_filter_of_writer(struct dmr_map *map)
+{
+	return dmr_rcu_dereference_writer(map->filter);
 }
 
 /* reader: `sector`, or where the first region after it begins that may have units; at most `end` */
@@ -325,7 +340,36 @@ static u64 dmr_filter_skip(const struct dmr_filter *filter, u64 sector, u64 end)
 
 const struct dmr_filter *dmr_map_filter(const struct dmr_map *map)
 {
-	return &map->filter;
+	return dmr_rcu_dereference(map->filter);
+}
+
+/* Regions may be larger then: one old region lies in one new one. */
+static void dmr_filter_copy(struct dmr_filter *to, const struct dmr_filter *from)
+{
+	u64 at = 0, region = 1ULL << from->region_shift;
+
+	while (at < from->sectors) {
+		at = dmr_filter_skip(from, at, from->sectors);
+		if (at < from->sectors)
+			dmr_filter_set(to, at);
+		at = (at | (region - 1)) + 1;
+	}
+}
+
+bool dmr_map_extend(struct dmr_map *map, u64 sectors)
+{
+	struct dmr_filter *old = dmr_filter_of_writer(map), *new;
+
+	if (sectors <= old->sectors)
+		return true;
+	new = dmr_filter_create(sectors);
+	if (!new)
+		return false;
+	dmr_filter_copy(new, old);
+	dmr_rcu_assign(map->filter, new);
+	dmr_synchronize_rcu();
+	dmr_big_free(old);
+	return true;
 }
 
 /* Making and freeing */
@@ -336,13 +380,13 @@ struct dmr_map *dmr_map_create(u64 sectors)
 
 	if (!map)
 		return NULL;
-	map->sectors = sectors;
 	map->buckets = DMR_MAP_MIN_BUCKETS;
 	map->bytes = map->buckets * sizeof(*map->tables->bucket);
 	map->tables[1].link = 1;
 	if (dmr_table_init(&map->tables[0], map->buckets)) {
 		dmr_rcu_assign(map->table, &map->tables[0]);
-		if (dmr_filter_create(&map->filter, sectors) && dmr_map_refill(map))
+		dmr_rcu_assign(map->filter, dmr_filter_create(sectors));
+		if (dmr_filter_of_writer(map) && dmr_map_refill(map))
 			return map;
 	}
 	dmr_map_destroy(map);
@@ -376,7 +420,7 @@ void dmr_map_destroy(struct dmr_map *map)
 		dmr_group_free(group);
 	dmr_big_free(map->tables[0].bucket);
 	dmr_big_free(map->tables[1].bucket);
-	dmr_big_free(map->filter.bits);
+	dmr_big_free(dmr_filter_of_writer(map));
 	dmr_free(map);
 }
 
@@ -471,7 +515,7 @@ static u64 dmr_main_end(const struct dmr_map *map, const struct dmr_group *group
 		}
 		if (edge == end)
 			return end;
-		at = dmr_filter_skip(&map->filter, edge, end);
+		at = dmr_filter_skip(dmr_map_filter(map), edge, end);
 		if (at == end)
 			return end;
 		group = dmr_group_find(map, at / DMR_GROUP_SECTORS);
@@ -515,7 +559,7 @@ void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_r
 	u64 end = sector + count;
 
 	dmr_rcu_read_lock();
-	if (dmr_filter_hit(&map->filter, sector, 1))
+	if (dmr_filter_hit(dmr_map_filter(map), sector, 1))
 		group = dmr_group_find(map, sector / DMR_GROUP_SECTORS);
 	if (group)
 		record = dmr_group_record(group, sector / DMR_UNIT_SECTORS % DMR_GROUP_UNITS);
@@ -551,10 +595,13 @@ bool dmr_map_get(const struct dmr_map *map, u64 unit, struct dmr_unit *out)
 
 bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_run *run)
 {
-	u64 at = *sector;
+	u64 at = *sector, sectors;
 
-	if (end > map->sectors)
-		end = map->sectors;
+	dmr_rcu_read_lock();
+	sectors = dmr_map_filter(map)->sectors;
+	dmr_rcu_read_unlock();
+	if (end > sectors)
+		end = sectors;
 	while (at < end) {
 		dmr_map_find(map, at, end - at < 0xffffffff ? end - at : 0xffffffff, run);
 		if (run->kind != DMR_MAIN) {
@@ -568,9 +615,9 @@ bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_ru
 
 /* Changes */
 
-static bool dmr_map_covers(const struct dmr_map *map, u64 unit)
+static bool dmr_map_covers(struct dmr_map *map, u64 unit)
 {
-	return unit < (map->sectors + DMR_UNIT_SECTORS - 1) / DMR_UNIT_SECTORS;
+	return unit < (dmr_filter_of_writer(map)->sectors + DMR_UNIT_SECTORS - 1) / DMR_UNIT_SECTORS;
 }
 
 static bool dmr_unit_is_mapped(const struct dmr_unit *unit)
@@ -666,8 +713,7 @@ static void dmr_publish_group(struct dmr_map *map, struct dmr_group *new)
 	struct dmr_group *old;
 
 	if (new->present) {
-		dmr_set_bit(number * DMR_GROUP_SECTORS >> map->filter.region_shift,
-			    map->filter.bits);
+		dmr_filter_set(dmr_filter_of_writer(map), number * DMR_GROUP_SECTORS);
 		dmr_count_group(map, new, 1);
 	}
 	old = dmr_table_swap(table, new);
@@ -863,7 +909,7 @@ bool dmr_map_load(struct dmr_map *map, const struct dmr_unit *unit)
 		if (old)
 			dmr_group_free(old);
 	}
-	dmr_set_bit(number * DMR_GROUP_SECTORS >> map->filter.region_shift, map->filter.bits);
+	dmr_filter_set(dmr_filter_of_writer(map), number * DMR_GROUP_SECTORS);
 	dmr_load_resize(map);
 	return true;
 }

@@ -57,6 +57,7 @@ struct dmr_map;		/* opaque outside map.c but for the filter test below */
 struct dmr_filter {
 	unsigned long *bits;
 	unsigned int region_shift;	/* log2 of sectors in a region, at least that of a group */
+	u64 sectors;			/* that it covers: those of main */
 };
 
 /* Once, before the first map and after the last: the caches of map objects. false: no memory. */
@@ -67,8 +68,13 @@ void dmr_map_exit(void);
 struct dmr_map *dmr_map_create(u64 sectors);
 /* Frees all; no reader may be left. May wait (for readers' grace periods). */
 void dmr_map_destroy(struct dmr_map *map);
-/* reader: the filter, valid as long as the map. */
+/* reader: the filter, valid until the map is extended or destroyed. */
 const struct dmr_filter *dmr_map_filter(const struct dmr_map *map);
+/*
+ * Makes room for a main that became longer (never for a shorter one). May wait, also for readers, and replaces
+ * the filter: who has kept it must ask for it again. false: no memory, nothing changed.
+ */
+bool dmr_map_extend(struct dmr_map *map, u64 sectors);
 
 /* reader, any context: false means that no sector of [sector, sector + count) is mapped. count > 0. */
 static inline bool dmr_filter_hit(const struct dmr_filter *filter, u64 sector, u32 count)

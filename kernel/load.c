@@ -57,10 +57,15 @@ static int dmr_choose_super(struct dmr_pair *pair, struct dmr_super *copy, unsig
 		return dmr_refuse(error, dmr_error("spare %pg carries superblocks of two pairs", pair->bdev));
 	*pair->super = copy[best];
 	pair->super_good = 0;
-	for (i = 0; i < DMR_SUPER_COPIES; i++)
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
 		if ((valid & BIT(i)) && !memcmp(copy[i].uuid, pair->super->uuid, 16) &&
-		    copy[i].generation == pair->super->generation)
+		    copy[i].generation == pair->super->generation) {
 			pair->super_good |= BIT(i);
+			continue;
+		}
+		atomic64_inc(&pair->metadata_errors);
+		DMWARN("%pg: superblock copy %u is unreadable, damaged or old: to be repaired", pair->bdev, i);
+	}
 	return 0;
 }
 
@@ -95,15 +100,16 @@ static int dmr_load_super(struct dmr_pair *pair, char **error)
 	return r;
 }
 
-/* An empty table of ours is what a formatting that was cut off leaves. */
+/* An all-free table of ours is what a formatting that was cut off leaves. */
 static bool dmr_unfinished_table(const void *block, u64 sector)
 {
-	unsigned int place = sector == dmr_table_sector(0, DMR_PLACE_A) ? DMR_PLACE_A : DMR_PLACE_B;
 	struct dmr_entry entry;
-	unsigned int i;
+	unsigned int place, i;
 
-	if (sector != dmr_table_sector(0, place) ||
-	    dmr_table_check(block, NULL, 0, place, NULL) != DMR_GOOD)
+	for (place = 0; place < DMR_TABLE_PLACES; place++)
+		if (sector == dmr_table_sector(0, place))
+			break;
+	if (place == DMR_TABLE_PLACES || dmr_table_check(block, NULL, 0, place, NULL) != DMR_GOOD)
 		return false;
 	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
 		dmr_table_get(block, i, &entry);

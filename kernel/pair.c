@@ -5,7 +5,10 @@
  */
 #include "dmr.h"
 
+/* Held by constructors while they read a spare, so no resume may wait for it. */
 static DEFINE_MUTEX(dmr_registry_lock);
+/* The lists of pairs and their targets change under both locks. */
+static DEFINE_SPINLOCK(dmr_registry_list_lock);
 static LIST_HEAD(dmr_registry);
 
 static void dmr_pair_free(struct dmr_pair *pair)
@@ -54,16 +57,23 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	return pair;
 }
 
+static bool dmr_pair_in_table(const struct dmr_pair *pair, const struct dmr_target *t)
+{
+	const struct dmr_target *other;
+
+	list_for_each_entry(other, &pair->targets, link)
+		if (other->ti->table == t->ti->table)
+			return true;
+	return false;
+}
+
 /* May this table use a pair that is loaded already? */
 static char *dmr_may_share(struct dmr_pair *pair, struct dmr_target *t)
 {
-	struct dmr_target *other;
-
 	if (pair->md != dm_table_get_md(t->ti->table))
 		return dmr_error("spare %s is in use by another device", t->spare->name);
-	list_for_each_entry(other, &pair->targets, link)
-		if (other->ti->table == t->ti->table)
-			return dmr_error("spare %s is named twice in one table", t->spare->name);
+	if (dmr_pair_in_table(pair, t))
+		return dmr_error("spare %s is named twice in one table", t->spare->name);
 	return NULL;
 }
 
@@ -98,23 +108,35 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	return NULL;
 }
 
-/* Against all others: one UUID once, and a spare with data is not dropped by a reload. */
-static char *dmr_registry_conflict(struct dmr_pair *pair)
+/* A spare with sectors on it that t's device has and t's table leaves out. Under either lock. */
+static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dmr_pair *pair)
 {
 	struct dmr_map_stats stats;
 	struct dmr_pair *other;
 
 	list_for_each_entry(other, &dmr_registry, link) {
-		if (!memcmp(other->super->uuid, pair->super->uuid, 16))
-			return dmr_error("spare %pg has the same uuid as %pg, which is in use", pair->bdev,
-					 other->bdev);
-		if (other->md != pair->md)
+		if (other == pair || other->md != pair->md || dmr_pair_in_table(other, t))
 			continue;
 		dmr_map_stats(other->map, &stats);
 		if (stats.units)
-			return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors",
-					 pair->bdev, other->bdev);
+			return other;
 	}
+	return NULL;
+}
+
+/* Against all others: one UUID once, and a spare with data is not dropped by a reload. */
+static char *dmr_registry_conflict(const struct dmr_target *t, const struct dmr_pair *pair)
+{
+	struct dmr_pair *other;
+
+	list_for_each_entry(other, &dmr_registry, link)
+		if (!memcmp(other->super->uuid, pair->super->uuid, 16))
+			return dmr_error("spare %pg has the same uuid as %pg, which is in use", pair->bdev,
+					 other->bdev);
+	other = dmr_left_out(t, pair);
+	if (other)
+		return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors", pair->bdev,
+				 other->bdev);
 	return NULL;
 }
 
@@ -143,7 +165,7 @@ static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **
 		/* What an earlier activation wrote may still be in the spare's cache. */
 		dmr_map_stats(pair->map, &stats);
 		atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
-		*error = dmr_registry_conflict(pair);
+		*error = dmr_registry_conflict(t, pair);
 		r = *error ? -EINVAL : 0;
 	}
 	if (r) {
@@ -180,9 +202,11 @@ int dmr_pair_get(struct dmr_target *t, char **error)
 			dmr_pair_free(pair);
 		goto out;
 	}
+	spin_lock(&dmr_registry_list_lock);
 	if (loaded)
 		list_add_tail(&pair->link, &dmr_registry);
 	list_add_tail(&t->link, &pair->targets);
+	spin_unlock(&dmr_registry_list_lock);
 	t->pair = pair;
 out:
 	mutex_unlock(&dmr_registry_lock);
@@ -192,14 +216,32 @@ out:
 void dmr_pair_put(struct dmr_target *t)
 {
 	struct dmr_pair *pair = t->pair;
+	bool last;
 
 	mutex_lock(&dmr_registry_lock);
+	spin_lock(&dmr_registry_list_lock);
 	list_del(&t->link);
-	if (list_empty(&pair->targets)) {
+	last = list_empty(&pair->targets);
+	if (last)
 		list_del(&pair->link);
+	spin_unlock(&dmr_registry_list_lock);
+	if (last)
 		dmr_pair_free(pair);
-	}
 	mutex_unlock(&dmr_registry_lock);
+}
+
+/* A spare that was empty when the table with its replacement was loaded may have been used since then. */
+static bool dmr_replaces_used_spare(const struct dmr_target *t)
+{
+	struct dmr_pair *other;
+
+	spin_lock(&dmr_registry_list_lock);
+	other = dmr_left_out(t, t->pair);
+	spin_unlock(&dmr_registry_list_lock);
+	if (other)
+		DMERR("%s: spare %s cannot replace another one, which holds relocated sectors by now", t->name,
+		      t->spare->name);
+	return other;
 }
 
 /* Does the superblock have to be told of this main? */
@@ -210,13 +252,20 @@ static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *
 					pair->super->main.kind != t->main_id.kind));
 }
 
-int dmr_pair_activate(struct dmr_target *t)
+/* Under pair->lock, with no bio of this target on its way. */
+static int dmr_activate(struct dmr_target *t)
 {
 	struct dmr_pair *pair = t->pair;
-	unsigned int noio = memalloc_noio_save();
 	int r = 0;
 
-	mutex_lock(&pair->lock);
+	/* A reload with a longer main shares the map that was made for the shorter one. */
+	if (!dmr_map_extend(pair->map, t->ti->len))
+		return -ENOMEM;
+	rcu_read_lock();
+	t->filter = dmr_map_filter(pair->map);
+	rcu_read_unlock();
+	if (!pair->active && dmr_replaces_used_spare(t))
+		return -EBUSY;
 	if (!pair->active) {
 		if (pair->blank) {
 			pair->super->main = t->main_id;
@@ -235,7 +284,17 @@ int dmr_pair_activate(struct dmr_target *t)
 		pair->active = true;
 		pair->blank = false;
 	}
-	mutex_unlock(&pair->lock);
+	return r;
+}
+
+int dmr_pair_activate(struct dmr_target *t)
+{
+	unsigned int noio = memalloc_noio_save();
+	int r;
+
+	mutex_lock(&t->pair->lock);
+	r = dmr_activate(t);
+	mutex_unlock(&t->pair->lock);
 	memalloc_noio_restore(noio);
 	return r;
 }

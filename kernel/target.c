@@ -258,7 +258,6 @@ static int dmr_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = dmr_pair_get(t, &error);
 	if (r)
 		goto bad_epochs;
-	t->filter = dmr_map_filter(t->pair->map);
 	dmr_set_target(t);
 	return 0;
 

@@ -224,9 +224,25 @@ static inline void dmr_cache_free(dmr_cache *cache, void *ptr)
 	dmr_env_free(ptr);
 }
 
+#if defined(DMR_ENV_TEST) && defined(DMR_ENV_URCU)
+/* Gives other threads time to see what lies between two stores of a writer. */
+static inline void dmr_env_dawdle(void)
+{
+	volatile int i = 100;
+
+	while (i--)
+		;
+}
+#else
+static inline void dmr_env_dawdle(void) { }
+#endif
+
 #define dmr_rcu_dereference(p)		__atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 #define dmr_rcu_dereference_writer(p)	__atomic_load_n(&(p), __ATOMIC_RELAXED)
-#define dmr_rcu_assign(p, v)		__atomic_store_n(&(p), v, __ATOMIC_RELEASE)
+#define dmr_rcu_assign(p, v) do { \
+	__atomic_store_n(&(p), v, __ATOMIC_RELEASE); \
+	dmr_env_dawdle(); \
+} while (0)
 
 #ifdef DMR_ENV_URCU
 #define dmr_rcu_head			rcu_head

@@ -9,9 +9,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "dmr_env.h"
+
+/* A test that hangs fails. */
+__attribute__((constructor)) static void unit_limit_time(void)
+{
+	alarm(300);
+}
 
 struct random {
 	u64 state;
