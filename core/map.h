@@ -95,6 +95,15 @@ static inline void dmr_filter_mark(const struct dmr_filter *filter, u64 sector)
 	dmr_set_bit(sector >> filter->region_shift, filter->bits);
 }
 
+/* Any context: the same for all of main. */
+static inline void dmr_filter_mark_all(const struct dmr_filter *filter)
+{
+	u64 sector;
+
+	for (sector = 0; sector < filter->sectors; sector += 1ULL << filter->region_shift)
+		dmr_filter_mark(filter, sector);
+}
+
 /*
  * reader, any context: what the run of like sectors that starts at `sector` is, up to `count` long
  * (count > 0). Neighbours merge when the kind is the same and, but for DMR_MAIN, their copies

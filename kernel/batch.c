@@ -33,7 +33,7 @@ static void dmr_plan(struct dmr_pair *pair, struct dmr_batch *b)
 		if (!(c->will.owned & c->will.pending))
 			c->will.lost = 0;
 		/* Whoever wrote there would be believed; nobody may be (C12). */
-		c->fate = c->is.doubt ? DMR_FAILED : DMR_OPEN;
+		c->fate = c->is.doubt || (b->main_dead && piece->suspect) ? DMR_FAILED : DMR_OPEN;
 	}
 }
 
@@ -211,5 +211,7 @@ void dmr_batch_finish(struct dmr_batch *b)
 			io->result = io->error ?: piece->status ?: BLK_STS_IOERR;
 	}
 	b->count = 0;
+	b->groups = 0;
+	b->group = DMR_NO_UNIT;
 	b->suspects = false;
 }

@@ -10,6 +10,9 @@
 
 #define DMR_BATCH_PIECES	1024u	/* 4 MiB of main */
 
+/* Half of the map's reserve: the other half is for units that lose their slots (C11). */
+#define DMR_BATCH_GROUPS	64u
+
 struct dmr_batch;
 
 /* A part of one bio within one unit. */
@@ -19,6 +22,7 @@ struct dmr_piece {
 	u64 unit;
 	u32 offset;		/* in sectors, from the bio's first */
 	u8 first, count;	/* sectors within the unit */
+	bool suspect;		/* it is here because main failed it */
 	bool moves;		/* its unit's slot failed: the unit has to move */
 	bool kept;		/* its data and its entry are durable */
 	blk_status_t status;	/* of its data's write to the slot */
@@ -26,7 +30,10 @@ struct dmr_piece {
 
 struct dmr_batch {
 	unsigned int count;
-	bool suspects;		/* some piece is there because main failed it */
+	bool suspects;		/* some piece is one */
+	bool main_dead;		/* so suspects come to nothing (C10) */
+	u64 group;		/* of the last piece */
+	u32 groups;		/* how many the pieces are in, at most */
 	unsigned long deadline;	/* jiffies: no waiting for evidence after it */
 	struct bio *current_bio;	/* judged in part: the batch had no room for the rest */
 	u32 narrow_until;		/* of current_bio: zeroing a stretch before here has failed */

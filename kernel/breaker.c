@@ -149,8 +149,8 @@ void dmr_breaker_reset(struct dmr_target *t)
 }
 
 /*
- * After the cool-down a disk that reads is tried again. One that took no writes stays one failure
- * short of tripping until it has taken one, so that trying costs it no slots.
+ * After the cool-down a disk that reads is tried again. One that took no writes trips at the next
+ * failure unless it has taken one before, so that trying costs no slots.
  */
 void dmr_cool_down_fn(struct work_struct *work)
 {
@@ -167,8 +167,6 @@ void dmr_cool_down_fn(struct work_struct *work)
 	if (!b->write_dead) {
 		b->runs = 0;
 		WRITE_ONCE(b->armed, false);
-	} else if (b->runs == DMR_BREAKER_REGIONS) {
-		b->runs--;
 	}
 	WRITE_ONCE(b->tripped, false);
 	spin_unlock_irq(&b->lock);

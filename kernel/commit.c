@@ -314,6 +314,7 @@ static void dmr_publish_rest(struct dmr_target *t, struct dmr_change *change, u3
 	/* Serving on without these entries could return stale data from main. */
 	DMERR("%s: no memory to record a failed commit: all I/O fails from now on", t->name);
 	WRITE_ONCE(pair->broken, true);
+	dmr_filter_mark_all(t->filter);
 	for (n = 0; n < count; n++)
 		if (change[n].fate == DMR_KEPT)
 			change[n].fate = DMR_IN_DOUBT;
@@ -329,10 +330,7 @@ static void dmr_settle_slots(struct dmr_target *t, struct dmr_change *change, u3
 		struct dmr_change *c = &change[i];
 
 		if (c->fate == DMR_FAILED && c->fresh) {
-			if (c->will.slot / DMR_SEGMENT_SLOTS >= pair->super->in_use)
-				dmr_spare_retire(pair->slots, c->will.slot);
-			else
-				dmr_spare_release(pair->slots, c->will.slot);
+			dmr_spare_release(pair->slots, c->will.slot);
 		} else if (c->fate == DMR_KEPT && dmr_change_frees(c)) {
 			dmr_spare_release(pair->slots, c->is.slot);
 			dmr_set_full(t, false);

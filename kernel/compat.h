@@ -38,9 +38,10 @@ static inline struct bio *dmr_bio_clone(struct block_device *bdev, struct bio *s
 	struct bio *bio = bio_alloc_clone(bdev, source, GFP_NOIO, set);
 #else
 	struct bio *bio = bio_clone_fast(source, GFP_NOIO, set);
-
-	bio_set_dev(bio, bdev);
 #endif
+
+	/* Also for the same device: a source that has been submitted is marked as remapped to its whole disk. */
+	bio_set_dev(bio, bdev);
 	bio->bi_opf = opf;
 	return bio;
 }

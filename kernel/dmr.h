@@ -248,8 +248,8 @@ int dmr_recovery_init(struct dmr_target *t);
 void dmr_recovery_exit(struct dmr_target *t);
 /* Tells the worker of reads that failed, or of pending sectors that could be read. Any context. */
 void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good);
-/* Hands a bio to the worker; it has left its epoch. Any context. */
-void dmr_park(struct dmr_target *t, struct bio *bio);
+/* Hands a bio to the worker, then leaves its epoch; neither bio nor target may be touched afterwards. Any context. */
+void dmr_park(struct dmr_target *t, struct bio *bio, struct percpu_ref *epoch);
 /* Ends what is parked and waits until the worker is idle. Process context. */
 void dmr_recovery_flush(struct dmr_target *t);
 /* Schedules refills of the reserves. Any context. */

@@ -2,7 +2,8 @@
 /*
  * What core/ may use, in the kernel: types, memory, RCU, bits, checksum.
  * core/user/dmr_env.h offers the same names over libc.
- * Memory: "may_wait" never starts I/O (GFP_NOIO), so that waiting for it cannot need our own device.
+ * Memory: "may_wait" never starts I/O and rather fails than waits for ever, for who asks may hold a
+ * lock that a write needs before memory can be freed.
  */
 #ifndef DMR_ENV_H
 #define DMR_ENV_H
@@ -35,7 +36,7 @@ static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
 
 static inline gfp_t dmr_gfp(bool may_wait)
 {
-	return may_wait ? GFP_NOIO : GFP_NOWAIT | __GFP_NOWARN;
+	return (may_wait ? GFP_NOIO | __GFP_NORETRY : GFP_NOWAIT) | __GFP_NOWARN;
 }
 
 static inline void *dmr_alloc(size_t size, bool may_wait)
@@ -48,7 +49,7 @@ static inline void *dmr_alloc(size_t size, bool may_wait)
 static inline void *dmr_big_alloc(size_t size)
 {
 	unsigned int noio = memalloc_noio_save();
-	void *ptr = kvzalloc(size, GFP_KERNEL);
+	void *ptr = kvzalloc(size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 
 	memalloc_noio_restore(noio);
 	return ptr;

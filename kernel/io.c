@@ -38,10 +38,9 @@ static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 {
 	if (bio->bi_opf & REQ_NOWAIT)
 		return dmr_end_here(bio, io, BLK_STS_AGAIN);
-	dmr_leave(io);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
-	dmr_park(t, bio);
+	dmr_park(t, bio, io->epoch);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -51,6 +50,12 @@ static int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *i
 	bio->bi_iter.bi_sector = sector;
 	io->where = DMR_AT_SPARE;
 	return DM_MAPIO_REMAPPED;
+}
+
+/* What a failed flush of the worker's may have lost is reported by the next flush, once. */
+static bool dmr_owed(struct dmr_pair *pair)
+{
+	return unlikely(atomic_read(&pair->flush_owed)) && atomic_xchg(&pair->flush_owed, 0);
 }
 
 /*
@@ -66,8 +71,7 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	if (dm_bio_get_target_bio_nr(bio) == 0)
 		return DM_MAPIO_REMAPPED;
 
-	/* A flush of the worker's failed: what it may have lost is reported to the next flush. */
-	if (unlikely(atomic_read(&pair->flush_owed)) && atomic_xchg(&pair->flush_owed, 0)) {
+	if (dmr_owed(pair)) {
 		atomic_inc(&t->failed_flushes);
 		return dmr_end_here(bio, io, BLK_STS_IOERR);
 	}
@@ -174,9 +178,12 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 	return dmr_map_slowly(t, bio, io);
 }
 
-static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t status)
+static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *error)
 {
-	if (status)
+	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
+	if (!*error && io->where == DMR_AT_SPARE && dmr_owed(t->pair))
+		*error = BLK_STS_IOERR;
+	if (*error)
 		atomic_inc(&t->failed_flushes);
 	else if (io->where == DMR_AT_SPARE)
 		dmr_spare_flushed(t->pair, io->flush_mark);
@@ -187,7 +194,7 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 {
 	io->error = status;
 	io->failed_at = jiffies;
-	dmr_park(t, bio);
+	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }
 
@@ -215,62 +222,84 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		/* Also when it failed: part of it may be in the spare's cache. */
 		atomic64_inc(&pair->spare_written);
 	}
-	dmr_leave(io);
 	if (status)
 		atomic64_inc(&pair->spare_errors);
+	if (op == REQ_OP_WRITE && dmr_suspect(status))
+		return dmr_end_later(t, bio, io, status);
 	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
 		dmr_read_ended(t, bio, io, status);
-	else if (op == REQ_OP_WRITE && dmr_suspect(status))
-		return dmr_end_later(t, bio, io, status);
+	dmr_leave(io);
 	return DM_ENDIO_DONE;
 }
 
-/* C3: a write that main failed is not reported before the worker has tried everything. */
-static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			  blk_status_t status)
+/* C21: sectors that main failed may have become the spare's while the read was on its way. */
+static bool dmr_all_on_main(struct dmr_target *t, const struct dmr_io *io)
+{
+	u32 count = io->iter.bi_size >> SECTOR_SHIFT;
+	struct dmr_run run;
+
+	rcu_read_lock();
+	dmr_map_find(t->pair->map, io->iter.bi_sector, count, &run);
+	rcu_read_unlock();
+	return run.count == count && (run.kind == DMR_MAIN || run.kind == DMR_PENDING);
+}
+
+static int dmr_end_failed_read(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			       blk_status_t status)
+{
+	atomic64_inc(&t->pair->read_errors);
+	if (!dmr_all_on_main(t, io))
+		return dmr_end_later(t, bio, io, status);
+	dmr_read_ended(t, bio, io, status);
+	dmr_leave(io);
+	return DM_ENDIO_DONE;
+}
+
+/* Is this a failed write that could go to the spare? */
+static bool dmr_may_relocate(struct dmr_target *t, struct bio *bio)
 {
 	blk_opf_t op = bio_op(bio);
 
-	dmr_leave(io);
-	if (!dmr_suspect(status))
-		return DM_ENDIO_DONE;
-	if (op == REQ_OP_READ) {
-		atomic64_inc(&t->pair->read_errors);
-		dmr_read_ended(t, bio, io, status);
-		return DM_ENDIO_DONE;
-	}
 	if (op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
-		return DM_ENDIO_DONE;
+		return false;
 	/* A disk that has just found out that it has no such command; callers then write zeroes. */
 	if (op == REQ_OP_WRITE_ZEROES && !bdev_write_zeroes_sectors(t->main_bdev))
-		return DM_ENDIO_DONE;
+		return false;
 	atomic64_inc(&t->pair->write_errors);
-	if (t->options.no_auto)
-		return DM_ENDIO_DONE;
-	return dmr_end_later(t, bio, io, status);
+	return !t->options.no_auto;
+}
+
+static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			   blk_status_t status)
+{
+	if (dmr_suspect(status)) {
+		if (bio_op(bio) == REQ_OP_READ)
+			return dmr_end_failed_read(t, bio, io, status);
+		if (dmr_may_relocate(t, bio))
+			return dmr_end_later(t, bio, io, status);
+	}
+	if (!status && io->where == DMR_AT_MAIN_PENDING)
+		dmr_read_ended(t, bio, io, status);
+	/* Somebody may be waiting to hear that main still takes writes (C10). */
+	if (!status && bio_op(bio) == REQ_OP_WRITE)
+		dmr_breaker_succeeded(t);
+	dmr_leave(io);
+	return DM_ENDIO_DONE;
 }
 
 static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-				   blk_status_t status)
+				   blk_status_t *error)
 {
 	if (io->where == DMR_AT_END)
 		return DM_ENDIO_DONE;
 	if (io->flush) {
-		dmr_flushed(t, io, status);
+		dmr_flushed(t, io, error);
 		dmr_leave(io);
 		return DM_ENDIO_DONE;
 	}
 	if (io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING)
-		return dmr_end_at_spare(t, bio, io, status);
-	if (status)
-		return dmr_end_failed(t, bio, io, status);
-	if (io->where == DMR_AT_MAIN_PENDING)
-		dmr_read_ended(t, bio, io, status);
-	/* Good, but somebody waits to hear that main still takes writes (C10). */
-	if (bio_op(bio) == REQ_OP_WRITE)
-		dmr_breaker_succeeded(t);
-	dmr_leave(io);
-	return DM_ENDIO_DONE;
+		return dmr_end_at_spare(t, bio, io, *error);
+	return dmr_end_at_main(t, bio, io, *error);
 }
 
 int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
@@ -282,5 +311,5 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 		dmr_leave(io);
 		return DM_ENDIO_DONE;
 	}
-	return dmr_end_slowly(t, bio, io, *error);
+	return dmr_end_slowly(t, bio, io, error);
 }

@@ -30,6 +30,7 @@ static const char *dmr_list_word(enum dmr_kind kind)
 	case DMR_OWNED:
 		return DMR_LIST_OWNED;
 	case DMR_LOST:
+	case DMR_DOUBT:	/* no I/O until the next activation finds out */
 		return DMR_LIST_LOST;
 	default:
 		return DMR_LIST_PENDING;
@@ -97,7 +98,7 @@ static int dmr_grow(struct dmr_target *t, u32 segments)
 	u32 was = pair->super->segments;
 	int r;
 
-	if (!dmr_spare_grow(pair->slots, segments))
+	if (!dmr_spare_grow(pair->slots, segments) || !dmr_spare_refill(pair->slots))
 		return -ENOMEM;
 	pair->super->segments = segments;
 	r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
@@ -120,10 +121,11 @@ static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char 
 	u32 segments = dmr_segments_for(sectors);
 	int r = 0;
 
-	if (!READ_ONCE(t->resumed))
-		return dmr_message_no(t, -EBUSY, "grow: the device is suspended");
+	mutex_lock(&t->request_lock);
 	mutex_lock(&pair->lock);
-	if (pair->frozen || pair->broken)
+	if (!t->resumed)
+		r = dmr_message_no(t, -EBUSY, "grow: the device is suspended");
+	else if (pair->frozen || pair->broken)
 		r = dmr_message_no(t, -EIO, "grow: the map is frozen");
 	else if (segments < pair->super->segments)
 		r = dmr_message_no(t, -EINVAL, "grow: the spare is shorter than its superblock says");
@@ -132,7 +134,7 @@ static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char 
 	if (!r)
 		scnprintf(result, maxlen, "%llu slots\n", dmr_spare_slots(pair->slots));
 	mutex_unlock(&pair->lock);
-	dmr_upkeep(t);
+	mutex_unlock(&t->request_lock);
 	return r ?: 1;
 }
 
@@ -141,6 +143,7 @@ static int dmr_msg_resume_auto(struct dmr_target *t, const struct dmr_message *m
 {
 	bool tripped = READ_ONCE(t->breaker.tripped);
 
+	cancel_delayed_work(&t->cool_down);
 	dmr_breaker_reset(t);
 	if (tripped)
 		dmr_event(t);

@@ -39,13 +39,20 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)
 		;
 }
 
+/* Our flush failed, and may have lost what others wrote before it: their next flush has to say so (C8). */
+static void dmr_owe_flush(struct dmr_pair *pair)
+{
+	if (atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed))
+		atomic_set(&pair->flush_owed, 1);
+}
+
 int dmr_spare_flush(struct dmr_pair *pair)
 {
 	u64 mark = atomic64_read(&pair->spare_written);
 	int r = dmr_pair_io(pair, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
 
 	if (r)
-		atomic_set(&pair->flush_owed, 1);
+		dmr_owe_flush(pair);
 	else
 		dmr_spare_flushed(pair, mark);
 	return r;
@@ -57,8 +64,8 @@ static int dmr_metadata_write(struct dmr_pair *pair, u64 sector, void *block)
 
 	if (r) {
 		atomic64_inc(&pair->metadata_errors);
-		/* Where FUA is a write and a flush, the flush may have lost what others wrote before. */
-		atomic_set(&pair->flush_owed, 1);
+		/* Where FUA is a write and a flush, it may have been the flush. */
+		dmr_owe_flush(pair);
 		DMERR_LIMIT("%pg: writing the metadata block at sector %llu failed (%d)",
 			    pair->bdev, sector, r);
 	}
@@ -79,13 +86,15 @@ int dmr_super_commit(struct dmr_pair *pair)
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < DMR_SUPER_COPIES; i++) {
 			copy = dmr_super_order[i];
-			if (!!(good & BIT(copy)) != !!pass)
+			if (!!(pair->super_good & BIT(copy)) != !!pass)
 				continue;
 			if (!written && good == BIT(copy))
 				return -EIO;
 			dmr_super_encode(pair->block[1], pair->super, copy);
 			if (!dmr_metadata_write(pair, dmr_super_sector(copy), pair->block[1]))
 				written |= BIT(copy);
+			/* Either way it is not the newest of before any more. */
+			good &= ~BIT(copy);
 		}
 	}
 	pair->super_good = written;

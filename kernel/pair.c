@@ -252,6 +252,23 @@ static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *
 					pair->super->main.kind != t->main_id.kind));
 }
 
+static int dmr_remember_main(struct dmr_pair *pair, const struct dmr_target *t)
+{
+	struct dmr_main_id main_was = pair->super->main;
+	u64 covered_was = pair->super->covered;
+	int r;
+
+	pair->super->covered = max_t(u64, covered_was, t->ti->len);
+	if (t->options.new_main)
+		pair->super->main = t->main_id;
+	r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
+	if (r) {
+		pair->super->main = main_was;
+		pair->super->covered = covered_was;
+	}
+	return r;
+}
+
 /* Under pair->lock, with no bio of this target on its way. */
 static int dmr_activate(struct dmr_target *t)
 {
@@ -274,13 +291,11 @@ static int dmr_activate(struct dmr_target *t)
 			r = dmr_repair(pair);
 		}
 	}
-	if (!r && dmr_main_news(pair, t)) {
-		pair->super->covered = max_t(u64, pair->super->covered, t->ti->len);
-		if (t->options.new_main)
-			pair->super->main = t->main_id;
-		r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
-	}
+	if (!r && dmr_main_news(pair, t))
+		r = dmr_remember_main(pair, t);
 	if (!r) {
+		/* Said once: what dmsetup prints from now on is to notice the next other main. */
+		t->options.new_main = false;
 		pair->active = true;
 		pair->blank = false;
 	}

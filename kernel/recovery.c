@@ -10,7 +10,7 @@
 /* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
 #define DMR_KEPT_FLAGS	(REQ_FUA | REQ_SYNC | REQ_META | REQ_PRIO)
 
-void dmr_park(struct dmr_target *t, struct bio *bio)
+void dmr_park(struct dmr_target *t, struct bio *bio, struct percpu_ref *epoch)
 {
 	unsigned long flags;
 
@@ -19,6 +19,8 @@ void dmr_park(struct dmr_target *t, struct bio *bio)
 	spin_unlock_irqrestore(&t->parked_lock, flags);
 	queue_work(t->wq, &t->recovery);
 	wake_up(&t->evidence);
+	/* Last, for nothing else keeps the target from being destroyed once the worker has ended the bio. */
+	percpu_ref_put(epoch);
 }
 
 static struct bio *dmr_next_parked(struct dmr_target *t)
@@ -155,6 +157,18 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset, 
 	return status;
 }
 
+static u64 dmr_group_of(u64 unit)
+{
+	return unit / DMR_GROUP_UNITS;
+}
+
+/* The map's reserve is enough for so many groups even if no memory is to be had. */
+static bool dmr_batch_full(const struct dmr_batch *b, u64 unit)
+{
+	return b->count == DMR_BATCH_PIECES ||
+	       (b->groups == DMR_BATCH_GROUPS && b->group != dmr_group_of(unit));
+}
+
 static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 count, bool suspect)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
@@ -167,6 +181,11 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 	piece->offset = offset;
 	piece->first = sector % DMR_UNIT_SECTORS;
 	piece->count = count;
+	piece->suspect = suspect;
+	if (b->group != dmr_group_of(piece->unit)) {
+		b->group = dmr_group_of(piece->unit);
+		b->groups++;
+	}
 	if (suspect && !b->suspects) {
 		b->suspects = true;
 		b->deadline = jiffies + DMR_BREAKER_HOLD;
@@ -179,6 +198,8 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	struct dmr_run run;
 
+	if (READ_ONCE(t->breaker.tripped))
+		return 0;
 	count = min(count, BIO_MAX_VECS * PAGE_SECTORS);
 	rcu_read_lock();
 	dmr_map_find(t->pair->map, sector, count, &run);
@@ -260,7 +281,8 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 				continue;
 			}
 		}
-		if (write && (b->count == DMR_BATCH_PIECES || dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
+		if (write && (dmr_batch_full(b, sector / DMR_UNIT_SECTORS) ||
+			      dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
 			return false;
 		rcu_read_lock();
 		dmr_map_find(t->pair->map, sector, count, &run);
@@ -330,7 +352,8 @@ static void dmr_handle_parked(struct dmr_target *t)
 			dmr_wait_for_evidence(t, b);
 			continue;
 		}
-		if (b->count && opinion == DMR_DISK_ALIVE)
+		b->main_dead = opinion == DMR_DISK_DEAD;
+		if (b->count)
 			dmr_batch_commit(t, b);
 		dmr_batch_finish(b);
 		dmr_end_judged(b);
