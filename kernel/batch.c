@@ -217,6 +217,24 @@ static bool dmr_enter_piece(struct dmr_pair *pair, const struct dmr_piece *piece
 }
 
 /*
+ * Segments before `segment` that were entered, but of whose slots none has kept anything: as soon as
+ * a later one counts as in use they do, too, and then they need tables.
+ */
+static int dmr_skip_segments(struct dmr_pair *pair, u32 segment)
+{
+	bool touched;
+	u32 empty;
+	int r = 0;
+
+	for (empty = pair->super->in_use; !r && empty < segment; empty++) {
+		dmr_table_init(pair->block[0]);
+		pair->table_good = 0;
+		r = dmr_table_commit(pair, empty, &touched);
+	}
+	return r;
+}
+
+/*
  * One table block with all its pieces, [from, to). A segment that comes into use starts empty, and
  * the superblock follows its tables.
  */
@@ -228,13 +246,14 @@ static int dmr_commit_segment(struct dmr_pair *pair, struct dmr_batch *b, unsign
 	int r;
 
 	if (segment >= pair->super->in_use) {
+		r = dmr_skip_segments(pair, segment);
 		dmr_table_init(pair->block[0]);
 		pair->table_good = 0;
 	} else {
 		r = dmr_table_read(pair, segment);
-		if (r)
-			return r;
 	}
+	if (r)
+		return r;
 	for (i = from; i < to; i++) {
 		if (b->piece[i].fate == DMR_PIECE_STORED && !dmr_enter_piece(pair, &b->piece[i])) {
 			DMERR("%pg: table of segment %u does not hold what the map says", pair->bdev, segment);
@@ -309,7 +328,7 @@ static void dmr_release_slots(struct dmr_pair *pair, struct dmr_batch *b)
 
 		if (piece->fate != DMR_PIECE_FAILED || !piece->fresh)
 			continue;
-		if (piece->status || piece->slot / DMR_SEGMENT_SLOTS >= pair->super->in_use)
+		if (piece->status)
 			dmr_spare_retire(pair->slots, piece->slot);
 		else
 			dmr_spare_release(pair->slots, piece->slot);

@@ -176,6 +176,20 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 	return DM_ENDIO_DONE;
 }
 
+/* Has any sector of a bio got another owner than main since it was mapped (C21)? */
+static bool dmr_owner_changed(struct dmr_target *t, const struct dmr_io *io)
+{
+	u32 count = io->iter.bi_size >> SECTOR_SHIFT;
+	struct dmr_run run;
+
+	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, count))
+		return false;
+	rcu_read_lock();
+	dmr_map_find(t->pair->map, io->iter.bi_sector, count, &run);
+	rcu_read_unlock();
+	return run.kind != DMR_MAIN || run.count < count;
+}
+
 /* C3: a write that main failed is not reported before the worker has tried everything. */
 static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			  blk_status_t status)
@@ -183,19 +197,16 @@ static int dmr_end_failed(struct dmr_target *t, struct bio *bio, struct dmr_io *
 	blk_opf_t op = bio_op(bio);
 
 	dmr_leave(io);
-	if (!dmr_suspect(status))
-		return DM_ENDIO_DONE;
-	if (op == REQ_OP_READ) {
+	if (op == REQ_OP_READ && dmr_suspect(status))
 		atomic64_inc(&t->pair->read_errors);
-		return DM_ENDIO_DONE;
-	}
 	if (op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
 		return DM_ENDIO_DONE;
 	/* A disk that has just found out that it has no such command; callers then write zeroes. */
 	if (op == REQ_OP_WRITE_ZEROES && !bdev_write_zeroes_sectors(t->main_bdev))
 		return DM_ENDIO_DONE;
-	atomic64_inc(&t->pair->write_errors);
-	if (t->options.no_auto)
+	if (dmr_suspect(status))
+		atomic64_inc(&t->pair->write_errors);
+	if ((!dmr_suspect(status) || t->options.no_auto) && !dmr_owner_changed(t, io))
 		return DM_ENDIO_DONE;
 	io->error = status;
 	io->failed_at = jiffies;

@@ -55,7 +55,8 @@ static int dmr_metadata_write(struct dmr_pair *pair, u64 sector, void *block)
 	if (r) {
 		atomic64_inc(&pair->metadata_errors);
 		/* Where FUA is a write and a flush, the flush may have lost what others wrote before. */
-		atomic_set(&pair->flush_owed, 1);
+		if (dmr_bdev_write_cache(pair->bdev) && !dmr_bdev_fua(pair->bdev))
+			atomic_set(&pair->flush_owed, 1);
 		DMERR_LIMIT("%pg: writing the metadata block at sector %llu failed (%d)",
 			    pair->bdev, sector, r);
 	}

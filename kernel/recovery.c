@@ -155,10 +155,11 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct bio *bio,
 			      u32 offset, u32 count)
 {
-	blk_status_t status;
+	blk_status_t status, error = dmr_io_of(bio)->error;
 
-	if (READ_ONCE(t->breaker.tripped))
-		return dmr_io_of(bio)->error ?: BLK_STS_IOERR;
+	/* An error that is no suspect was only looked at because another part of the bio has moved. */
+	if (READ_ONCE(t->breaker.tripped) || (error && !dmr_suspect(error)))
+		return error ?: BLK_STS_IOERR;
 	status = dmr_write_main(t, bio, offset, count);
 	if (!dmr_suspect(status) || t->options.no_auto)
 		return status;
@@ -299,11 +300,14 @@ static void dmr_upkeep_fn(struct work_struct *work)
 {
 	struct dmr_target *t = container_of(work, struct dmr_target, upkeep);
 	struct dmr_pair *pair = t->pair;
+	bool filled;
 
 	mutex_lock(&pair->lock);
-	dmr_map_refill(pair->map);
+	filled = dmr_map_refill(pair->map);
 	dmr_map_resize(pair->map);
-	dmr_spare_refill(pair->slots);
+	filled &= dmr_spare_refill(pair->slots);
+	if (filled && dmr_spare_free(pair->slots))
+		dmr_set_full(t, false);
 	mutex_unlock(&pair->lock);
 }
 
@@ -352,8 +356,9 @@ no_scratch:
 void dmr_recovery_exit(struct dmr_target *t)
 {
 	cancel_delayed_work_sync(&t->cool_down);
-	cancel_delayed_work_sync(&t->event);
 	cancel_work_sync(&t->upkeep);
+	/* Last, for the others raise events. */
+	cancel_delayed_work_sync(&t->event);
 	destroy_workqueue(t->wq);
 	kvfree(t->batch);
 	free_page((unsigned long)t->scratch);
