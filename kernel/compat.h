@@ -75,6 +75,16 @@ static inline bool dmr_bdev_write_cache(struct block_device *bdev)
 #endif
 }
 
+/* false where the block layer makes FUA of a write and a flush. */
+static inline bool dmr_bdev_fua(struct block_device *bdev)
+{
+#ifdef DMR_HAVE_BDEV_WRITE_CACHE
+	return bdev_fua(bdev);
+#else
+	return test_bit(QUEUE_FLAG_FUA, &bdev_get_queue(bdev)->queue_flags);
+#endif
+}
+
 /* The mode of a table changed its type in 6.5. */
 static inline bool dmr_table_writable(struct dm_table *table)
 {

@@ -412,7 +412,7 @@ static int dmrf_then_word(struct dmrf_words *w, struct dmrf_trigger *t)
 	return dmrf_why(w, "then: readonly, offline or cut is missing");
 }
 
-/* [<status>] [times <n>|forever] [in <start> <count>] [delay <ms>] [then readonly|offline|cut] */
+/* [<status>] [[times] <n>|forever] [in <start> <count>] [delay <ms>] [then readonly|offline|cut] */
 static int dmrf_trigger_words(struct dmrf *d, struct dmrf_words *w, struct dmrf_trigger *t)
 {
 	int ret = 0;
@@ -428,7 +428,7 @@ static int dmrf_trigger_words(struct dmrf *d, struct dmrf_words *w, struct dmrf_
 			ret = dmrf_milliseconds(w, &t->fault.delay);
 		else if (dmrf_accept(w, "then"))
 			ret = dmrf_then_word(w, t);
-		else if (!dmrf_accept_status(w, &t->fault.status))
+		else if (!dmrf_accept_number(w, &t->times) && !dmrf_accept_status(w, &t->fault.status))
 			break;
 	}
 	return ret;
@@ -817,7 +817,7 @@ static const char dmrf_help_text[] =
 	"slow <start> <count> <ops> <ms>\n"
 	"hold <start> <count> <ops> [times <n>]\n"
 	"release [<n>] [fail [<status>]]\n"
-	"fail_after <ops> <n> [<status>] [times <n>|forever] [in <start> <count>] [delay <ms>]"
+	"fail_after <ops> <n> [<status>] [[times] <n>|forever] [in <start> <count>] [delay <ms>]"
 	" [then readonly|offline|cut]\n"
 	"fail_never\n"
 	"online | readonly | offline\n"

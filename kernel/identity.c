@@ -55,9 +55,12 @@ void dmr_main_identify(struct block_device *bdev, struct dmr_main_id *id)
 
 bool dmr_main_differs(const struct dmr_main_id *was, const struct dmr_main_id *is)
 {
-	/* A kernel or a driver that offers nothing, or something else, proves nothing. */
-	if (was->kind == DMR_ID_NONE || was->kind != is->kind)
+	/* A kernel or a driver that offers nothing, or another kind of a disk's ids, proves nothing. */
+	if (was->kind == DMR_ID_NONE || is->kind == DMR_ID_NONE)
 		return false;
+	/* But a partition shows its UUID always, and a whole disk never has one. */
+	if (was->kind != is->kind)
+		return was->kind == DMR_ID_PARTUUID || is->kind == DMR_ID_PARTUUID;
 	if (was->size != is->size || memcmp(was->id, is->id, was->size))
 		return true;
 	/* A partition may be moved with its UUID and its content; a place on a disk may not. */

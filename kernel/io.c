@@ -232,53 +232,43 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 	return DM_ENDIO_DONE;
 }
 
-/* C21: sectors that main failed may have become the spare's while the read was on its way. */
-static bool dmr_all_on_main(struct dmr_target *t, const struct dmr_io *io)
+/* C21: has any sector got another owner than main since the bio was mapped? */
+static bool dmr_owner_changed(struct dmr_target *t, const struct dmr_io *io)
 {
 	u32 count = io->iter.bi_size >> SECTOR_SHIFT;
 	struct dmr_run run;
 
+	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, count))
+		return false;
 	rcu_read_lock();
 	dmr_map_find(t->pair->map, io->iter.bi_sector, count, &run);
 	rcu_read_unlock();
-	return run.count == count && (run.kind == DMR_MAIN || run.kind == DMR_PENDING);
+	return run.count < count || (run.kind != DMR_MAIN && run.kind != DMR_PENDING);
 }
 
-static int dmr_end_failed_read(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			       blk_status_t status)
-{
-	atomic64_inc(&t->pair->read_errors);
-	if (!dmr_all_on_main(t, io))
-		return dmr_end_later(t, bio, io, status);
-	dmr_read_ended(t, bio, io, status);
-	dmr_leave(io);
-	return DM_ENDIO_DONE;
-}
-
-/* Is this a failed write that could go to the spare? */
-static bool dmr_may_relocate(struct dmr_target *t, struct bio *bio)
+/* Is main's error one that the worker has to look at before the caller may hear of it? */
+static bool dmr_wants_worker(struct dmr_target *t, struct bio *bio, const struct dmr_io *io,
+			     blk_status_t status)
 {
 	blk_opf_t op = bio_op(bio);
+	bool suspect = dmr_suspect(status);
 
-	if (op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
-		return false;
 	/* A disk that has just found out that it has no such command; callers then write zeroes. */
 	if (op == REQ_OP_WRITE_ZEROES && !bdev_write_zeroes_sectors(t->main_bdev))
 		return false;
-	atomic64_inc(&t->pair->write_errors);
-	return !t->options.no_auto;
+	if (op != REQ_OP_READ && op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
+		return false;
+	if (suspect)
+		atomic64_inc(op == REQ_OP_READ ? &t->pair->read_errors : &t->pair->write_errors);
+	return (suspect && op != REQ_OP_READ && !t->options.no_auto) || dmr_owner_changed(t, io);
 }
 
 static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			   blk_status_t status)
 {
-	if (dmr_suspect(status)) {
-		if (bio_op(bio) == REQ_OP_READ)
-			return dmr_end_failed_read(t, bio, io, status);
-		if (dmr_may_relocate(t, bio))
-			return dmr_end_later(t, bio, io, status);
-	}
-	if (!status && io->where == DMR_AT_MAIN_PENDING)
+	if (status && dmr_wants_worker(t, bio, io, status))
+		return dmr_end_later(t, bio, io, status);
+	if (bio_op(bio) == REQ_OP_READ && (status || io->where == DMR_AT_MAIN_PENDING))
 		dmr_read_ended(t, bio, io, status);
 	/* Somebody may be waiting to hear that main still takes writes (C10). */
 	if (!status && bio_op(bio) == REQ_OP_WRITE)

@@ -28,6 +28,9 @@ void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	blk_stack_limits(&own, &bdev_get_queue(t->main_bdev)->limits, get_start_sect(t->main_bdev));
 
 	limits->max_sectors = own.max_sectors;
+#ifdef DMR_HAVE_MAX_USER_SECTORS
+	limits->max_user_sectors = own.max_user_sectors;
+#endif
 	limits->max_hw_sectors = own.max_hw_sectors;
 #ifdef DMR_HAVE_MAX_USER_SECTORS
 	limits->max_user_sectors = own.max_user_sectors;

@@ -65,7 +65,8 @@ static int dmr_metadata_write(struct dmr_pair *pair, u64 sector, void *block)
 	if (r) {
 		atomic64_inc(&pair->metadata_errors);
 		/* Where FUA is a write and a flush, it may have been the flush. */
-		dmr_owe_flush(pair);
+		if (dmr_bdev_write_cache(pair->bdev) && !dmr_bdev_fua(pair->bdev))
+			dmr_owe_flush(pair);
 		DMERR_LIMIT("%pg: writing the metadata block at sector %llu failed (%d)",
 			    pair->bdev, sector, r);
 	}

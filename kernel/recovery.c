@@ -216,18 +216,22 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct bio *bio,
 			      u32 offset, u32 count)
 {
-	blk_status_t status;
+	blk_status_t status, error = dmr_io_of(bio)->error;
 
-	if (READ_ONCE(t->breaker.tripped))
-		return dmr_io_of(bio)->error ?: BLK_STS_IOERR;
+	/* An error that is no suspect was only looked at because another part of the bio has moved. */
+	if (READ_ONCE(t->breaker.tripped) || (error && !dmr_suspect(error)))
+		return error ?: BLK_STS_IOERR;
 	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
-	if (!dmr_io_of(bio)->error ||
-	    time_before(jiffies, dmr_io_of(bio)->failed_at + DMR_PATIENCE)) {
+	if (!error || time_before(jiffies, dmr_io_of(bio)->failed_at + DMR_PATIENCE)) {
 		status = dmr_write_main(t, bio, offset, count);
-		if (!dmr_suspect(status) || t->options.no_auto)
+		if (!dmr_suspect(status))
 			return status;
 		dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
+	} else {
+		status = error;
 	}
+	if (t->options.no_auto)
+		return status;
 	dmr_add_piece(b, bio, offset, count, true);
 	return BLK_STS_OK;
 }
@@ -420,11 +424,14 @@ static void dmr_upkeep_fn(struct work_struct *work)
 {
 	struct dmr_target *t = container_of(work, struct dmr_target, upkeep);
 	struct dmr_pair *pair = t->pair;
+	bool filled;
 
 	mutex_lock(&pair->lock);
-	dmr_map_refill(pair->map);
+	filled = dmr_map_refill(pair->map);
 	dmr_map_resize(pair->map);
-	dmr_spare_refill(pair->slots);
+	filled &= dmr_spare_refill(pair->slots);
+	if (filled && dmr_spare_free(pair->slots))
+		dmr_set_full(t, false);
 	mutex_unlock(&pair->lock);
 }
 
@@ -482,8 +489,9 @@ no_pages:
 void dmr_recovery_exit(struct dmr_target *t)
 {
 	cancel_delayed_work_sync(&t->cool_down);
-	cancel_delayed_work_sync(&t->event);
 	cancel_work_sync(&t->upkeep);
+	/* Last, for the others raise events. */
+	cancel_delayed_work_sync(&t->event);
 	destroy_workqueue(t->wq);
 	kvfree(t->batch);
 	dmr_free_pages(t);

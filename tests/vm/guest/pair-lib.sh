@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the tests of activation share: images compared before and after, and metadata blocks read,
+# changed and sealed again by the text of docs/FORMAT.md, without the code under test.
+# shellcheck shell=bash
+images() { # NAME...: a fingerprint of what lies on these mk_disks
+	local name
+	for name in "$@"; do sha256sum <"$(disk_file "$name")"; done | tr -d ' \n-'
+}
+
+# The command fails, the kernel's log has one line of ours that matches, and the disks of $watch
+# (names of mk_disk, by default "main spare") are as they were.
+watch='main spare'
+refused() { # SENTENCE REGEX COMMAND...
+	local sentence=$1 regex=$2 before log
+	shift 2
+	log_mark
+	# shellcheck disable=SC2086 # names
+	before=$(images $watch)
+	check_fails "$sentence" "$@" || { dmsetup remove "${victim:-r}"; return 1; }
+	log=$(kernel_log_since "$log_mark" | grep -E 'dm-remap-v4:|device-mapper: remap:')
+	if [ "$(grep -c . <<<"$log")" = 1 ] && [[ $log =~ $regex ]]; then
+		ok "$sentence: with its own line"
+	else
+		not_ok "$sentence: with its own line" "wanted one line with /$regex/, got: $log"
+	fi
+	# shellcheck disable=SC2086 # names
+	is "$sentence: and nothing is written" "$(images $watch)" "$before"
+}
+
+## Bytes
+
+put_bytes() { # FILE OFFSET ESCAPES: printf %b's
+	printf '%b' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+get_number() { # FILE OFFSET BYTES: little-endian
+	od -An -v -tu"$3" -j"$2" -N"$3" "$1" | tr -d ' '
+}
+le() { # NUMBER BYTES: as escapes
+	local n=$1 i
+	for ((i = 0; i < $2; i++)); do
+		printf '\\x%02x' $((n & 255))
+		n=$((n >> 8))
+	done
+}
+same_bytes() { # FILE OFFSET LENGTH FILE OFFSET
+	cmp -s -n "$3" -i "$2:$5" "$1" "$4"
+}
+zeroes_at() { # FILE OFFSET LENGTH
+	cmp -s -n "$3" -i "$2:0" "$1" /dev/zero
+}
+zero_at() { # FILE OFFSET LENGTH
+	dd if=/dev/zero of="$1" bs=4096 seek="$2" count="$3" oflag=seek_bytes iflag=count_bytes conv=notrunc status=none
+}
+
+## Metadata blocks, by docs/FORMAT.md
+
+super_at() { echo $(($1 << 20)); } # COPY: its byte on the spare
+table_at() { # SEGMENT PLACE
+	local block=(0 253 254 255)
+	echo $(((4 + $1 << 20) + 4096 * block[$2]))
+}
+crc_table=()
+crc32c() { # FILE OFFSET: of the 4096 bytes there, those of the field itself taken as zero
+	local crc=$((0xffffffff)) i k byte
+	if [ ${#crc_table[@]} = 0 ]; then
+		for ((i = 0; i < 256; i++)); do
+			byte=$i
+			for ((k = 0; k < 8; k++)); do byte=$((byte & 1 ? byte >> 1 ^ 0x82f63b78 : byte >> 1)); done
+			crc_table[i]=$byte
+		done
+	fi
+	for byte in $(od -An -v -tu1 -j"$2" -N12 "$1") 0 0 0 0 $(od -An -v -tu1 -j$(($2 + 16)) -N4080 "$1"); do
+		crc=$((crc >> 8 ^ crc_table[(crc ^ byte) & 255]))
+	done
+	echo $((crc ^ 0xffffffff))
+}
+seal() { # FILE OFFSET: the block there gets the checksum it should have
+	put_bytes "$1" $(($2 + 12)) "$(le "$(crc32c "$1" "$2")" 4)"
+}
+sealed() { # FILE OFFSET
+	[ "$(get_number "$1" $(($2 + 12)) 4)" = "$(crc32c "$1" "$2")" ]
+}
+magic_at() { # FILE OFFSET
+	[ "$(dd if="$1" bs=1 skip="$2" count=8 status=none | tr -d '\0')" = DM-REMAP ]
+}

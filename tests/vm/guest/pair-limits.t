@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C17: the sizes of I/O are main's own, whatever the spare can; what keeps data safe comes from both.
+# timeout: 200
+# shellcheck disable=SC2154 # lib.sh sets the disks' variables
+. /vm/lib.sh
+r=/dev/mapper/r
+mk_null main 64M discard=1
+mk_null spare 16M
+len=$(sectors "$main")
+queue_of() { echo "/sys/dev/block/$(($(stat -L -c 0x%t "$1"))):$(($(stat -L -c 0x%T "$1")))/queue"; } # DEVICE
+of() { cat "$(queue_of "$1")/$2"; } # DEVICE ATTRIBUTE
+# What the block layer is told about sizes; a scheduler and the like are no limits.
+sizes='max_sectors_kb max_hw_sectors_kb chunk_sectors max_segments max_segment_size virt_boundary_mask
+	physical_block_size logical_block_size hw_sector_size minimum_io_size optimal_io_size discard_granularity
+	discard_max_bytes discard_max_hw_bytes write_zeroes_max_bytes dma_alignment max_integrity_segments'
+limits() { # DEVICE
+	local a
+	for a in $sizes; do [ ! -e "$(queue_of "$1")/$a" ] || echo "$a $(of "$1" "$a")"; done
+}
+
+## Sizes
+
+dm_create l "0 $len linear $main 0"
+echo 4 >"$(queue_of "$spare")/max_sectors_kb"
+is "the spare takes 4 KiB at once" "$(of "$spare" max_sectors_kb)" 4
+check "C17: a pair with a spare of tiny limits" dm_create r "0 $len dm-remap-v4 $main $spare"
+num "the limits are there to compare" "$(limits $r | wc -l)" -ge 12
+is "C17: a small spare does not throttle main: every size is that of dm-linear" "$(limits $r)" "$(limits /dev/mapper/l)"
+num "C17: main offers discards, the spare does not: so does the pair" "$(of $r discard_max_bytes)" -gt 0
+check "C17: one is done" blkdiscard -o 1048576 -l 1048576 $r
+for size in 4 512; do
+	check "C17: $size KiB at once go in" put_pattern $r "s$size" 0 $((size * 2)) $((size * 2))
+done
+dmsetup remove r
+check "C17: a relocated stretch that the spare has to take in small pieces" \
+	dm_create f "0 $len remap-faulty $main 0 4 bad 2048 512 write"
+dm_create r "0 $len dm-remap-v4 /dev/mapper/f $spare"
+check "C17: is written at once" put_pattern $r big 1024 2048
+check "C17: and again, from slots in a row" put_pattern $r again 1024 2048
+check "C17: and read at once" holds_pattern $r again 1024 2048
+is "C17: from 64 slots" "$(used_slots r)" 64
+dmsetup remove r
+dmsetup remove f
+dmsetup remove l
+
+## The other way round: a spare that can more does not lend it to main
+
+echo 64 >"$(queue_of "$main")/max_sectors_kb"
+mk_null wide 16M discard=1
+dm_create l "0 $len linear $main 0"
+dm_create r "0 $len dm-remap-v4 $main $wide"
+is "C17: main's own limits hold" "$(limits $r)" "$(limits /dev/mapper/l)"
+is "C17: among them" "$(of $r max_sectors_kb)" 64
+dmsetup remove r
+dmsetup remove l
+mk_disk spare2 16M
+dm_create f "0 $len remap-faulty $spare 0"
+plain=$(sectors "$spare")
+dm_create lone "0 $plain linear $spare 0"
+dm_create r "0 $plain dm-remap-v4 /dev/mapper/lone $wide"
+is "C17: a main without discards gets none from its spare" "$(of $r discard_max_bytes)" 0
+dmsetup remove r
+dmsetup remove lone
+dmsetup remove f
+
+## What keeps data safe
+
+for pair in "$spare2 $spare" "$main $spare2"; do
+	# shellcheck disable=SC2086 # words
+	set -- $pair
+	zero_spare() { dd if=/dev/zero of="$1" bs=1M count=16 oflag=direct status=none; }
+	zero_spare "$2"
+	dm_create r "0 32768 dm-remap-v4 $1 $2"
+	is "C17: caches '$(of "$1" write_cache)' and '$(of "$2" write_cache)': the pair flushes" \
+		"$(of $r write_cache)" "write back"
+	dmsetup remove r
+done
+dd if=/dev/zero of="$spare" bs=1M count=16 oflag=direct status=none
+dm_create r "0 32768 dm-remap-v4 $main $spare"
+is "C17: two devices without a cache need no flush" "$(of $r write_cache)" "write through"
+dmsetup remove r
+for who in main spare; do
+	echo 1 >"$(queue_of "${!who}")/stable_writes"
+	dm_create r "0 32768 dm-remap-v4 $main $spare"
+	is "C17: $who needs stable pages: so does the pair" "$(of $r stable_writes)" 1
+	dmsetup remove r
+	echo 0 >"$(queue_of "${!who}")/stable_writes"
+done
+dm_create r "0 32768 dm-remap-v4 $main $spare"
+is "C17: neither does: nor the pair" "$(of $r stable_writes)" 0
+is "C17: both devices are named" "$(dmsetup deps -o devname r | grep -o '([^)]*)' | sort | tr '\n' ' ')" \
+	"$(printf '(%s)\n' "${main##*/}" "${spare##*/}" | sort | tr '\n' ' ')"
+dmsetup remove r
+mk_disk main4 16M 4096
+dm_create r "0 32768 dm-remap-v4 $main4 $wide"
+is "C17: main's logical block is the larger one" "$(blockdev --getss $r)" 4096
+dmsetup remove r
+# DMA: the stricter alignment of the two. On kernels that let it be seen.
+if [ -e "$(queue_of "$main")/dma_alignment" ]; then
+	strict=$((0))
+	for d in "$main4" "$wide"; do [ "$(of "$d" dma_alignment)" -le $strict ] || strict=$(of "$d" dma_alignment); done
+	dd if=/dev/zero of="$wide" bs=1M count=16 oflag=direct status=none
+	dm_create r "0 32768 dm-remap-v4 $main4 $wide"
+	is "C17: DMA is aligned as the stricter device wants it" "$(of $r dma_alignment)" "$strict"
+	dmsetup remove r
+else
+	skip "C17: DMA is aligned as the stricter device wants it" "this kernel does not show it"
+fi
+done_testing
