@@ -617,7 +617,9 @@ bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_ru
 
 static bool dmr_map_covers(struct dmr_map *map, u64 unit)
 {
-	return unit < (dmr_filter_of_writer(map)->sectors + DMR_UNIT_SECTORS - 1) / DMR_UNIT_SECTORS;
+	u64 sectors = dmr_filter_of_writer(map)->sectors;
+
+	return unit < (sectors + DMR_UNIT_SECTORS - 1) / DMR_UNIT_SECTORS;
 }
 
 static bool dmr_unit_is_mapped(const struct dmr_unit *unit)
@@ -654,7 +656,8 @@ static void dmr_group_merge(struct dmr_group *new, const struct dmr_group *old, 
 		} else {
 			*to++ = *from;
 		}
-		from += had >> index & 1;
+		if (had >> index & 1)
+			from++;
 	}
 	new->present = present;
 }
