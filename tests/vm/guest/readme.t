@@ -19,6 +19,7 @@ run_block() { # NAME: its output goes to NAME.out
 	[ -s "$1.sh" ] || bail "README.md has no block '$1'"
 	trap 'diag "block $1: failed at: $BASH_COMMAND"; sed "s/^/# /" "$1.err" >&3' ERR
 	set -eE
+	# shellcheck source=/dev/null
 	. "./$1.sh" >"$1.out" 2>"$1.err"
 	set +eE
 	trap - ERR
