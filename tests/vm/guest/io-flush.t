@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C8: flushes and FUA over two devices that both have a volatile cache: each device that has data to
 # flush is flushed, no other is, none is forgotten, and a failure is heard of.
-# timeout: 300
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M cache

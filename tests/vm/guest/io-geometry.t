@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C16: tables that do not start at 0, with neighbours; a main longer than the table and one that
 # grows; partitions. Sectors are counted from main's start wherever they are named.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C21: writes that were in flight on main when their sectors moved, and fail there late, are reissued
 # to the owner. The orders are made with the gate of the faulty disk below.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M

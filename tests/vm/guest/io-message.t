@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The messages, as scripts use them: help, list over many replies, stats, stats_clear, resume_auto; what
 # is wrong is refused with EINVAL and a line in the log.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 len=32768
@@ -55,7 +55,7 @@ num "each as its own" "$(status_key r read_errors)" -ge 1
 message m good 0 0
 stats=$(message r stats)
 for key in read_errors write_errors remapped_reads remapped_writes spare_errors metadata_errors hash_buckets hash_entries; do
-	like "stats and status agree on $key" "$(tr '\n' ' ' <<<"$stats ")" "$key[ =:]+$(status_key r $key) "
+	like "stats and status agree on $key" "$(tr '\n' ' ' <<<"$stats ")" "${key}[ =:]+$(status_key r $key) "
 done
 check "stats_clear answers" test "$(message r stats_clear)"
 is "and clears the counters" "$(for key in read_errors write_errors remapped_reads remapped_writes spare_errors metadata_errors; do

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C6: writes of 512 bytes into bad 4096-byte blocks: only the sectors written move, their neighbours
 # stay main's, which may fail them; nothing is read, modified and written.
-# timeout: 200
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 len=16389

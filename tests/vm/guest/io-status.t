@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C10: which errors count: medium, I/O and target errors make a write move, no other ever does; what
 # failed is tried again alone; and with no_auto nothing moves.
-# timeout: 200
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M
