@@ -115,7 +115,9 @@ pid=$!
 message f wait writes 60
 check_fails "C15: a device in use is not removed" dmsetup remove r
 check_fails "C15: nor by force, but it ends to serve" timeout 60 dmsetup remove --force r
-check "C15: fio ends, with an error" eval '! timeout 60 tail --pid=$pid -f /dev/null; ! wait $pid'
+check "C15: fio ends" timeout 60 tail --pid=$pid -f /dev/null
+wait $pid
+num "C15: with an error" "$?" -ne 0
 is "C15: the target is gone" "$(dmsetup table r | cut -d ' ' -f 3)" error
 check "C15: then the device can be removed" dmsetup remove r
 check "C15: and its spare is free for the next" remap_create r $f "$spare"
