@@ -72,9 +72,8 @@ void dmr_fence_add(struct dmr_target *t, u64 first, u64 end)
 	fence->range[fence->ranges].first = first;
 	fence->range[fence->ranges].end = end;
 	fence->ranges++;
-	for (sector = first; sector < end; sector += DMR_GROUP_SECTORS)
+	for (sector = first; sector < end; sector += DMR_UNIT_SECTORS)
 		dmr_filter_mark(t->filter, sector);
-	dmr_filter_mark(t->filter, end - 1);
 }
 
 void dmr_fence_up(struct dmr_target *t)
