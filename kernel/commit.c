@@ -176,14 +176,26 @@ static bool dmr_enter_change(struct dmr_pair *pair, const struct dmr_change *c)
 	return true;
 }
 
-/* Segments come into use in order; one whose slots all failed is entered empty. */
+/* The table of a segment that comes into use: empty, but for slots that were found bad before it had one. */
+static void dmr_table_begin(struct dmr_pair *pair, u32 segment)
+{
+	const struct dmr_entry bad = { .state = DMR_SLOT_BAD };
+	u32 i;
+
+	dmr_table_init(pair->block[0]);
+	pair->table_good = 0;
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++)
+		if (dmr_spare_get(pair->slots, segment * DMR_SEGMENT_SLOTS + i) == DMR_SLOT_BAD)
+			dmr_table_put(pair->block[0], i, &bad);
+}
+
+/* Segments come into use in order; one whose slots all failed is entered without units. */
 static int dmr_enter_segments(struct dmr_pair *pair, u32 segment, bool *touched)
 {
 	int r = 0;
 
 	while (!r && pair->super->in_use < segment) {
-		dmr_table_init(pair->block[0]);
-		pair->table_good = 0;
+		dmr_table_begin(pair, pair->super->in_use);
 		r = dmr_table_commit(pair, pair->super->in_use, touched);
 		pair->super->in_use += !r;
 	}
@@ -205,8 +217,7 @@ static int dmr_commit_segment(struct dmr_pair *pair, struct dmr_change *change, 
 	if (r)
 		return r;
 	if (segment == pair->super->in_use) {
-		dmr_table_init(pair->block[0]);
-		pair->table_good = 0;
+		dmr_table_begin(pair, segment);
 	} else {
 		r = dmr_table_read(pair, segment);
 		if (r)
@@ -331,6 +342,7 @@ static void dmr_settle_slots(struct dmr_target *t, struct dmr_change *change, u3
 
 		if (c->fate == DMR_FAILED && c->fresh) {
 			dmr_spare_release(pair->slots, c->will.slot);
+			dmr_set_full(t, false);
 		} else if (c->fate == DMR_KEPT && dmr_change_frees(c)) {
 			dmr_spare_release(pair->slots, c->is.slot);
 			dmr_set_full(t, false);

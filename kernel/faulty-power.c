@@ -106,7 +106,7 @@ void dmrf_power_trip(struct dmrf *d, enum dmrf_cut_mode mode, u64 seed)
 	if (!p->off) {
 		p->mode = mode;
 		p->seed = seed;
-		smp_store_release(&p->off, true);
+		WRITE_ONCE(p->off, true);
 		queue_work(dmrf_power_wq, &p->work);
 	}
 	spin_unlock(&p->lock);
@@ -123,7 +123,7 @@ void dmrf_power_restore(struct dmrf *d)
 
 	dmrf_power_settle(d);
 	spin_lock(&p->lock);
-	smp_store_release(&p->off, false);
+	WRITE_ONCE(p->off, false);
 	spin_unlock(&p->lock);
 }
 

@@ -244,15 +244,16 @@ static int dmrf_fault_words(struct dmrf_words *w, unsigned int *ops, struct dmrf
 	*ops = DMRF_READ | DMRF_WRITE | DMRF_ZEROES;
 	*fault = (struct dmrf_fault){ .status = BLK_STS_MEDIUM };
 	for (;;) {
-		if (dmrf_accept(w, "heal"))
+		if (dmrf_accept(w, "heal")) {
 			fault->heal = true;
-		else if (dmrf_accept(w, "keep"))
+		} else if (dmrf_accept(w, "keep")) {
 			fault->heal = false;
-		else if (dmrf_accept(w, "delay")) {
+		} else if (dmrf_accept(w, "delay")) {
 			if (dmrf_milliseconds(w, &fault->delay))
 				return -EINVAL;
-		} else if (!dmrf_accept_ops(w, ops) && !dmrf_accept_status(w, &fault->status))
+		} else if (!dmrf_accept_ops(w, ops) && !dmrf_accept_status(w, &fault->status)) {
 			return 0;
+		}
 	}
 }
 
@@ -817,8 +818,7 @@ static const char dmrf_help_text[] =
 	"slow <start> <count> <ops> <ms>\n"
 	"hold <start> <count> <ops> [times <n>]\n"
 	"release [<n>] [fail [<status>]]\n"
-	"fail_after <ops> <n> [<status>] [[times] <n>|forever] [in <start> <count>] [delay <ms>]"
-	" [then readonly|offline|cut]\n"
+	"fail_after <ops> <n> [<status>] [[times] <n>|forever] [in <start> <count>] [delay <ms>] [then readonly|offline|cut]\n"
 	"fail_never\n"
 	"online | readonly | offline\n"
 	"cut [none|all|random <seed>|torn <seed>]\n"
@@ -976,7 +976,7 @@ static int dmrf_msg_sync(struct dmrf *d, struct dmrf_words *w, struct dmrf_print
 static int dmrf_msg_wait(struct dmrf *d, struct dmrf_words *w, struct dmrf_printer *p)
 {
 	const char *key = dmrf_take(w);
-	u64 n, ms = 10000;
+	u64 n, ms = 30000;
 	unsigned int i;
 	long ret;
 

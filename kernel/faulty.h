@@ -192,9 +192,10 @@ static inline struct bio *dmrf_bio(struct dmrf_io *io)
 	return dm_bio_from_per_bio_data(io, sizeof(*io));
 }
 
+/* Who must not miss a cut asks under a lock that the cut takes after it: park_lock, or the cache's. */
 static inline bool dmrf_is_off(struct dmrf *d)
 {
-	return smp_load_acquire(&d->power->off);
+	return READ_ONCE(d->power->off);
 }
 
 /* Splitmix64: the same numbers from the same seed on every kernel. */

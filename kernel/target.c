@@ -209,7 +209,6 @@ static void dmr_set_target(struct dmr_target *t)
 	ti->num_flush_bios = 2;
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
-	ti->flush_supported = true;
 	ti->discards_supported = dmr_bdev_discards(t->main_bdev);
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # remap-faulty: a test disk fails where, when and how it was told to, and nowhere else.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 f=/dev/mapper/f

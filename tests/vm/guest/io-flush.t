@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C8: flushes and FUA over two devices that both have a volatile cache: each device that has data to
 # flush is flushed, no other is, none is forgotten, and a failure is heard of.
-# timeout: 300
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M cache
@@ -117,6 +117,7 @@ flushed "C8: the next flush covers it" "1 1"
 check_fails "C8: one FUA write fails for the failed one" fua i 1000 8
 check "C8: the next does not" fua i 1000 8
 
+check "C8: a write to the spare" writes i 1000 8
 message s fail_after flush 1
 message m bad 1048 8 write
 check_fails "C8: a relocation whose flush fails is reported" writes j 1048 8
@@ -124,6 +125,9 @@ check_fails "C8: and the next flush is told, for it may have lost what others wr
 check "C8: only one" flush
 check_fails "C8: and one FUA write" fua j 2000 8
 check "C8: only one" fua j 2000 8
+message s fail_after flush 1
+check_fails "C8: another relocation whose flush fails" writes k 1048 8
+check "C8: tells nobody else where nobody had anything to lose" flush
 message m good 0 0
 
 ## Flushes that overlap

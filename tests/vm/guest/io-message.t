@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The messages, as scripts use them: help, list over many replies, stats, stats_clear, resume_auto; what
 # is wrong is refused with EINVAL and a line in the log.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 len=32768
@@ -37,6 +37,8 @@ is "behind the last there is nothing" "$(message r list $((len - 8)))" ""
 
 ## Counters
 
+# With no_auto a failed read is told and counted, and nothing follows from it.
+check "no_auto live" dm_reload r "$(remap_table $m $s no_auto)"
 message r stats_clear >/dev/null
 check "a read that the spare serves" reads 0 8
 check "a write that the spare serves" eval 'writes a 0 8 && writes a 16 8'
@@ -52,14 +54,16 @@ num "are counted, too" "$(status_key r spare_errors)" -ge 1
 num "each as its own" "$(status_key r read_errors)" -ge 1
 message m good 0 0
 stats=$(message r stats)
-for key in read_errors write_errors remapped_reads remapped_writes spare_errors metadata_errors hash_buckets hash_entries uuid; do
-	like "stats and status agree on $key" "$(tr '\n' ' ' <<<"$stats ")" "$key[ =:]+$(status_key r $key) "
+for key in read_errors write_errors remapped_reads remapped_writes spare_errors metadata_errors hash_buckets hash_entries; do
+	like "stats and status agree on $key" "$(tr '\n' ' ' <<<"$stats ")" "${key}[ =:]+$(status_key r $key) "
 done
 check "stats_clear answers" test "$(message r stats_clear)"
 is "and clears the counters" "$(for key in read_errors write_errors remapped_reads remapped_writes spare_errors metadata_errors; do
 	status_key r $key; done | sort -u)" 0
 is "not the map" "$(used_slots r) $(owned_sectors r)" "2048 16384"
 num "nor what tells of its size" "$(status_key r hash_entries)" -ge 1
+
+check "and back" dm_reload r "$(remap_table $m $s)"
 
 ## help
 
@@ -85,7 +89,7 @@ is "C10: to the spare" "$(used_slots r)" 2049
 
 ## What is refused
 
-for wrong in "bogus" "helpme" "help me" "list x" "list -1" "list 0 0" "list 99999999999999999999" "stats 1" \
+for wrong in "bogus" "helpme" "help me" "list x" "list +1" "list 0 0" "list 99999999999999999999" "stats 1" \
 	"stats_clear now" "grow 5" "resume_auto please" "remap" "remap x" "remap $len" "remap 0 0" "remap 0 $((len + 1))" \
 	"remap 0 1 2" "unremap" "unremap $len" "retest" "health x"; do
 	log_mark

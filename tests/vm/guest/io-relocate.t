@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C3: a write that main fails is narrowed to its bad units; their data, then the map, are durable on
 # the spare in this order before the write completes, at a bounded price.
-# timeout: 400
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 16M

@@ -72,7 +72,7 @@ bios_around() { # SIZE...: at each size, the edges that belong to it
 bios_around 1 7 16 100 2048 | awk 'NR % 2' >/tmp/bios
 num "C2: that many bios lie around the edges" "$(wc -l </tmp/bios)" -gt 80
 io_clear
-: >/tmp/got >/tmp/want
+truncate -s 0 /tmp/got /tmp/want
 while read -r sector count; do
 	dd if=$r bs=$((count * 512)) skip=$((sector * 512)) count=1 iflag=direct,skip_bytes status=none >>/tmp/got
 	dd if=$model bs=$((count * 512)) skip=$((sector * 512)) count=1 iflag=skip_bytes status=none >>/tmp/want

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C9: zeroes and discards over mixed runs: zeroes of relocated sectors reach the spare, those that main
 # fails move as pages; a discard never changes who owns what, and a failed one is no suspect.
-# timeout: 240
+# timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M

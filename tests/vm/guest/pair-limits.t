@@ -9,6 +9,7 @@ mk_null spare 16M
 len=$(sectors "$main")
 queue_of() { echo "/sys/dev/block/$(($(stat -L -c 0x%t "$1"))):$(($(stat -L -c 0x%T "$1")))/queue"; } # DEVICE
 of() { cat "$(queue_of "$1")/$2"; } # DEVICE ATTRIBUTE
+blank() { dd if=/dev/zero of="$1" bs=1M count=16 oflag=direct status=none; } # DEVICE
 # What the block layer is told about sizes; a scheduler and the like are no limits.
 sizes='max_sectors_kb max_hw_sectors_kb chunk_sectors max_segments max_segment_size virt_boundary_mask
 	physical_block_size logical_block_size hw_sector_size minimum_io_size optimal_io_size discard_granularity
@@ -54,28 +55,27 @@ is "C17: among them" "$(of $r max_sectors_kb)" 64
 dmsetup remove r
 dmsetup remove l
 mk_disk spare2 16M
-dm_create f "0 $len remap-faulty $spare 0"
+blank "$wide"
+blank "$spare"
 plain=$(sectors "$spare")
 dm_create lone "0 $plain linear $spare 0"
 dm_create r "0 $plain dm-remap-v4 /dev/mapper/lone $wide"
 is "C17: a main without discards gets none from its spare" "$(of $r discard_max_bytes)" 0
 dmsetup remove r
 dmsetup remove lone
-dmsetup remove f
 
 ## What keeps data safe
 
 for pair in "$spare2 $spare" "$main $spare2"; do
 	# shellcheck disable=SC2086 # words
 	set -- $pair
-	zero_spare() { dd if=/dev/zero of="$1" bs=1M count=16 oflag=direct status=none; }
-	zero_spare "$2"
+	blank "$2"
 	dm_create r "0 32768 dm-remap-v4 $1 $2"
 	is "C17: caches '$(of "$1" write_cache)' and '$(of "$2" write_cache)': the pair flushes" \
 		"$(of $r write_cache)" "write back"
 	dmsetup remove r
 done
-dd if=/dev/zero of="$spare" bs=1M count=16 oflag=direct status=none
+blank "$spare"
 dm_create r "0 32768 dm-remap-v4 $main $spare"
 is "C17: two devices without a cache need no flush" "$(of $r write_cache)" "write through"
 dmsetup remove r
@@ -92,6 +92,7 @@ is "C17: both devices are named" "$(dmsetup deps -o devname r | grep -o '([^)]*)
 	"$(printf '(%s)\n' "${main##*/}" "${spare##*/}" | sort | tr '\n' ' ')"
 dmsetup remove r
 mk_disk main4 16M 4096
+blank "$wide"
 dm_create r "0 32768 dm-remap-v4 $main4 $wide"
 is "C17: main's logical block is the larger one" "$(blockdev --getss $r)" 4096
 dmsetup remove r
@@ -99,7 +100,7 @@ dmsetup remove r
 if [ -e "$(queue_of "$main")/dma_alignment" ]; then
 	strict=$((0))
 	for d in "$main4" "$wide"; do [ "$(of "$d" dma_alignment)" -le $strict ] || strict=$(of "$d" dma_alignment); done
-	dd if=/dev/zero of="$wide" bs=1M count=16 oflag=direct status=none
+	blank "$wide"
 	dm_create r "0 32768 dm-remap-v4 $main4 $wide"
 	is "C17: DMA is aligned as the stricter device wants it" "$(of $r dma_alignment)" "$strict"
 	dmsetup remove r

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C10: a dead disk consumes no slot: pulled or write-protected under load, the breaker trips; a bad
+# sector on an idle disk does not trip it; the cool-down and resume_auto close it again.
+# timeout: 400
+# shellcheck disable=SC2154 # lib.sh sets the disks' variables
+. /vm/io.sh
+modprobe libaio 2>/dev/null
+io_disks 2G 8M
+io_pair
+load() { # in the background: 64 random writes in flight until all have failed
+	fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --ioengine=io_uring --iodepth=64 \
+		--randrepeat=0 --time_based --runtime=60 --continue_on_error=none --output=/tmp/fio.out >/dev/null 2>&1 &
+	fio=$!
+	until_true 20 test "$(counters m writes)" -gt 500
+}
+load_ends() { # the load ends by its errors, well before its time
+	local i
+	for i in $(seq 400); do kill -0 $fio 2>/dev/null || { wait $fio; return 0; }; sleep 0.05; done
+	kill $fio; wait $fio
+	return 1
+}
+tripped() { [ "$(state_of r)" = tripped ]; }
+
+## Pulled
+
+load
+check "C10: the disk is pulled under load" message m offline
+check "C10: the writers get their errors" load_ends
+check "C10: the breaker trips" until_true 20 tripped
+is "C10: a pulled disk consumes no slot" "$(used_slots r)" 0
+check_fails "C10: a write fails at once" writes x 800 8
+message m online
+like "resume_auto closes the breaker" "$(message r resume_auto)" "relocating again"
+is "C10: the state is active again" "$(state_of r)" active
+check "C10: and writes work" writes y 800 8
+
+## Write-protected: it still reads
+
+load
+check "C10: the disk takes no writes any more" message m readonly
+check "C10: the writers get their errors" load_ends
+check "C10: the breaker trips" until_true 20 tripped
+is "C10: a write-protected disk consumes no slot" "$(used_slots r)" 0
+check "C10: it still reads" holds y 800 8
+like "health says why" "$(message r health)" "breaker no_writes"
+event=$(event_of r)
+message m online
+check "C10: the cool-down is an event" wait_event 60 r "$event"
+is "C10: after it the state is active" "$(state_of r)" active
+check "C10: writes work" writes z 800 8
+
+## One bad sector on an idle disk
+
+message m bad 400000 8 write
+check "C10: an isolated bad unit is relocated" writes w 400000 8
+is "C10: it takes a slot" "$(used_slots r) $(state_of r)" "1 active"
+check "C10: and reads back" holds w 400000 8
+done_testing
