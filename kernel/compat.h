@@ -9,7 +9,6 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
-#include <linux/percpu-refcount.h>
 
 /* Operations and flags got a type of their own in 6.0. */
 #ifndef DMR_HAVE_OPF
@@ -45,17 +44,6 @@ static inline struct bio *dmr_bio_clone(struct block_device *bdev, struct bio *s
 	bio_set_dev(bio, bdev);
 	bio->bi_opf = opf;
 	return bio;
-}
-
-/* A reference under RCU on a live percpu_ref; the form that does not take RCU again came with 5.14. */
-static inline void dmr_percpu_ref_get_rcu(struct percpu_ref *ref)
-{
-#ifdef DMR_HAVE_REF_TRYGET_LIVE_RCU
-	if (unlikely(!percpu_ref_tryget_live_rcu(ref)))
-		percpu_ref_get(ref);
-#else
-	percpu_ref_get(ref);
-#endif
 }
 
 /* bdev_nr_sectors() came with 5.16. */

@@ -6,25 +6,6 @@
  */
 #include "dmr.h"
 
-static inline void dmr_enter(struct dmr_target *t, struct dmr_io *io)
-{
-	struct percpu_ref *epoch;
-
-	rcu_read_lock();
-	/* Alive until a drain has waited for this section. */
-	epoch = rcu_dereference(t->epoch);
-	dmr_percpu_ref_get_rcu(epoch);
-	rcu_read_unlock();
-	io->epoch = epoch;
-	/* Whoever is in the new epoch of a drain sees the fence that was put up before it. */
-	smp_rmb();
-}
-
-static inline void dmr_leave(struct dmr_io *io)
-{
-	percpu_ref_put(io->epoch);
-}
-
 /* The device is set once, when it is known: that also looks up the cgroup, which takes its time. */
 static int dmr_to_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
@@ -34,9 +15,9 @@ static int dmr_to_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 }
 
 /* Ends a bio from map(): it went nowhere. */
-static int dmr_end_here(struct bio *bio, struct dmr_io *io, blk_status_t status)
+static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
 {
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	io->where = DMR_AT_END;
 	bio->bi_status = status;
 	bio_endio(bio);
@@ -46,7 +27,7 @@ static int dmr_end_here(struct bio *bio, struct dmr_io *io, blk_status_t status)
 static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
 	if (bio->bi_opf & REQ_NOWAIT)
-		return dmr_end_here(bio, io, BLK_STS_AGAIN);
+		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
 	dmr_park(t, bio, io->epoch);
@@ -82,11 +63,11 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 
 	if (dmr_owed(pair)) {
 		atomic_inc(&t->failed_flushes);
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	}
 	written = atomic64_read(&pair->spare_written);
 	if (written == atomic64_read(&pair->spare_flushed))
-		return dmr_end_here(bio, io, BLK_STS_OK);
+		return dmr_end_here(t, bio, io, BLK_STS_OK);
 	io->flush_mark = written;
 	return dmr_to_spare(pair, bio, io, 0);
 }
@@ -119,14 +100,14 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		if (op == REQ_OP_WRITE_ZEROES)
 			return dmr_park_here(t, bio, io);
 		if (op == REQ_OP_DISCARD && !dmr_bdev_discards(pair->bdev))
-			return dmr_end_here(bio, io, BLK_STS_OK);
+			return dmr_end_here(t, bio, io, BLK_STS_OK);
 		return dmr_to_spare(pair, bio, io, run->spare_sector);
 	case DMR_PENDING:
 		if (write)
 			return dmr_park_here(t, bio, io);
 		if (op == REQ_OP_READ) {
 			if (t->options.fail_pending)
-				return dmr_end_here(bio, io, BLK_STS_MEDIUM);
+				return dmr_end_here(t, bio, io, BLK_STS_MEDIUM);
 			io->where = DMR_AT_MAIN_PENDING;
 		}
 		break;
@@ -134,7 +115,7 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		if (write)
 			return dmr_park_here(t, bio, io);
 		if (op != REQ_OP_READ)
-			return dmr_end_here(bio, io, BLK_STS_OK);
+			return dmr_end_here(t, bio, io, BLK_STS_OK);
 		dmr_to_spare(pair, bio, io, run->spare_sector);
 		io->where = DMR_AT_SPARE_PENDING;
 		return DM_MAPIO_REMAPPED;
@@ -143,7 +124,7 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 			return dmr_park_here(t, bio, io);
 		fallthrough;
 	case DMR_DOUBT:
-		return dmr_end_here(bio, io, op == REQ_OP_DISCARD ? BLK_STS_OK : BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, op == REQ_OP_DISCARD ? BLK_STS_OK : BLK_STS_IOERR);
 	}
 	return dmr_to_main(t, bio, io);
 }
@@ -172,12 +153,12 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
 	if (READ_ONCE(t->pair->broken))
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
 	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
 	if (unlikely(atomic_read(&t->failed_flushes)) && atomic_dec_if_positive(&t->failed_flushes) >= 0)
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
 		return dmr_to_main(t, bio, io);
 	return dmr_map_run(t, bio, io);
@@ -188,7 +169,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 	struct dmr_target *t = ti->private;
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	dmr_enter(t, io);
+	io->epoch = dmr_epoch_enter(t);
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	io->iter = bio->bi_iter;
 	io->where = DMR_AT_MAIN;
@@ -200,7 +181,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	if (unlikely(READ_ONCE(t->pair->broken)))
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	return dmr_map_run(t, bio, io);
 }
 
@@ -254,7 +235,7 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		return dmr_end_later(t, bio, io, status);
 	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
 		dmr_read_ended(t, bio, io, status);
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	return DM_ENDIO_DONE;
 }
 
@@ -299,7 +280,7 @@ static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io 
 	/* Somebody may be waiting to hear that main still takes writes (C10). */
 	if (!status && bio_op(bio) == REQ_OP_WRITE)
 		dmr_breaker_succeeded(t);
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	return DM_ENDIO_DONE;
 }
 
@@ -310,7 +291,7 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		return DM_ENDIO_DONE;
 	if (io->flush) {
 		dmr_flushed(t, io, error);
-		dmr_leave(io);
+		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
 	if (io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING)
@@ -324,7 +305,7 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	if (likely(!*error && io->where == DMR_AT_MAIN && !READ_ONCE(t->breaker.armed))) {
-		dmr_leave(io);
+		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
 	return dmr_end_slowly(t, bio, io, error);
