@@ -292,7 +292,7 @@ static void dmr_count_group(struct dmr_map *map, const struct dmr_group *group, 
 static struct dmr_filter *dmr_filter_create(u64 sectors)
 {
 	u64 last = sectors ? sectors - 1 : 0;
-	unsigned int shift = dmr_ilog2_64(DMR_GROUP_SECTORS);
+	unsigned int shift = dmr_ilog2_64(DMR_UNIT_SECTORS);
 	struct dmr_filter *filter;
 	u64 words;
 
@@ -308,9 +308,39 @@ static struct dmr_filter *dmr_filter_create(u64 sectors)
 	return filter;
 }
 
+bool dmr_filter_hit_any(const struct dmr_filter *filter, u64 first, u64 last)
+{
+	const unsigned int word_bits = 8 * sizeof(*filter->bits);
+	u64 word = first / word_bits;
+	unsigned long mask = ~0UL << first % word_bits;
+
+	for (; word < last / word_bits; word++, mask = ~0UL)
+		if (READ_ONCE(filter->bits[word]) & mask)
+			return true;
+	mask &= ~0UL >> (word_bits - 1 - last % word_bits);
+	return READ_ONCE(filter->bits[word]) & mask;
+}
+
+/* Bits that are set already are left alone: readers share their cache lines. */
 static void dmr_filter_set(struct dmr_filter *filter, u64 sector)
 {
-	dmr_set_bit(sector >> filter->region_shift, filter->bits);
+	u64 region = sector >> filter->region_shift;
+
+	if (!dmr_test_bit(region, filter->bits))
+		dmr_set_bit(region, filter->bits);
+}
+
+/* For each unit of the group that has a record. */
+static void dmr_filter_set_group(struct dmr_filter *filter, const struct dmr_group *group)
+{
+	u64 first = dmr_group_number(group) * DMR_GROUP_SECTORS, left = group->present;
+
+	if (1ULL << filter->region_shift >= DMR_GROUP_SECTORS) {
+		dmr_filter_set(filter, first);
+		return;
+	}
+	for (; left; left &= left - 1)
+		dmr_filter_set(filter, first + dmr_ffs64(left) * DMR_UNIT_SECTORS);
 }
 
 static struct dmr_filter *dmr_filter_of_writer(struct dmr_map *map)
@@ -499,27 +529,28 @@ static u64 dmr_group_main_end(const struct dmr_group *group, u64 at, u64 end)
 	return end;
 }
 
-/* Where a run on main ends that is at `at`, in the group given (or in none). */
-static u64 dmr_main_end(const struct dmr_map *map, const struct dmr_group *group, u64 at, u64 end)
+/* Where a run on main ends that is at `at`. */
+static u64 dmr_main_end(const struct dmr_map *map, u64 at, u64 end)
 {
+	const struct dmr_group *group;
 	u64 edge, stop;
 
-	for (;;) {
+	while (at < end) {
+		at = dmr_filter_skip(dmr_map_filter(map), at, end);
+		if (at == end)
+			break;
 		edge = (at | (DMR_GROUP_SECTORS - 1)) + 1;
 		if (edge > end)
 			edge = end;
+		group = dmr_group_find(map, at / DMR_GROUP_SECTORS);
 		if (group) {
 			stop = dmr_group_main_end(group, at, edge);
 			if (stop < edge)
 				return stop;
 		}
-		if (edge == end)
-			return end;
-		at = dmr_filter_skip(dmr_map_filter(map), edge, end);
-		if (at == end)
-			return end;
-		group = dmr_group_find(map, at / DMR_GROUP_SECTORS);
+		at = edge;
 	}
+	return end;
 }
 
 /* Where a run of another kind ends that begins at `start`, in this record. */
@@ -566,7 +597,7 @@ void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_r
 	run->kind = record ? dmr_record_kind(record, offset) : DMR_MAIN;
 	if (run->kind == DMR_MAIN) {
 		run->spare_sector = 0;
-		end = dmr_main_end(map, group, sector, end);
+		end = dmr_main_end(map, sector, end);
 	} else {
 		run->spare_sector = dmr_slot_sector(record->slot) + offset;
 		end = dmr_copy_end(map, group, record, sector, end, run);
@@ -716,7 +747,7 @@ static void dmr_publish_group(struct dmr_map *map, struct dmr_group *new)
 	struct dmr_group *old;
 
 	if (new->present) {
-		dmr_filter_set(dmr_filter_of_writer(map), number * DMR_GROUP_SECTORS);
+		dmr_filter_set_group(dmr_filter_of_writer(map), new);
 		dmr_count_group(map, new, 1);
 	}
 	old = dmr_table_swap(table, new);
@@ -912,7 +943,7 @@ bool dmr_map_load(struct dmr_map *map, const struct dmr_unit *unit)
 		if (old)
 			dmr_group_free(old);
 	}
-	dmr_filter_set(dmr_filter_of_writer(map), number * DMR_GROUP_SECTORS);
+	dmr_filter_set(dmr_filter_of_writer(map), unit->unit * DMR_UNIT_SECTORS);
 	dmr_load_resize(map);
 	return true;
 }

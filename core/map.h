@@ -56,7 +56,7 @@ struct dmr_map;		/* opaque outside map.c but for the filter test below */
  */
 struct dmr_filter {
 	unsigned long *bits;
-	unsigned int region_shift;	/* log2 of sectors in a region, at least that of a group */
+	unsigned int region_shift;	/* log2 of sectors in a region, a unit at least */
 	u64 sectors;			/* that it covers: those of main */
 };
 
@@ -76,17 +76,18 @@ const struct dmr_filter *dmr_map_filter(const struct dmr_map *map);
  */
 bool dmr_map_extend(struct dmr_map *map, u64 sectors);
 
+/* reader, any context: is any bit of regions [first, last] set? */
+bool dmr_filter_hit_any(const struct dmr_filter *filter, u64 first, u64 last);
+
 /* reader, any context: false means that no sector of [sector, sector + count) is mapped. count > 0. */
 static inline bool dmr_filter_hit(const struct dmr_filter *filter, u64 sector, u32 count)
 {
 	u64 region = sector >> filter->region_shift;
 	u64 last = (sector + count - 1) >> filter->region_shift;
 
-	do {
-		if (dmr_test_bit(region, filter->bits))
-			return true;
-	} while (region++ < last);
-	return false;
+	if (likely(region == last))
+		return dmr_test_bit(region, filter->bits);
+	return dmr_filter_hit_any(filter, region, last);
 }
 
 /* Any context: makes the filter hit for this sector from now on, as fences need it. */

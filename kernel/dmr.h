@@ -14,7 +14,8 @@
 #include <linux/device-mapper.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/percpu-refcount.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -114,6 +115,11 @@ struct dmr_fence {
 	} range[DMR_FENCE_RANGES];
 };
 
+/* Bios entered less bios left on this CPU; the sum over CPUs is what is in flight in that epoch. */
+struct dmr_in_flight {
+	long bios[2];
+};
+
 /* What end_io has seen of reads, for the worker to look into; too many at once are forgotten. */
 #define DMR_NOTES	64u
 
@@ -138,7 +144,9 @@ struct dmr_target {
 	struct dm_target *ti;
 	struct block_device *main_bdev;
 	const struct dmr_filter *filter;
-	struct percpu_ref __rcu *epoch;		/* what new bios take: one of epochs[] */
+	unsigned int epoch;			/* 0 or 1: the one that new bios enter */
+	bool draining;				/* who leaves an epoch has to say so */
+	struct dmr_in_flight __percpu *in_flight;
 	struct dmr_fence __rcu *fence;		/* one of fences[], or NULL */
 	struct dmr_breaker breaker;
 	struct dmr_pair *pair;
@@ -153,8 +161,7 @@ struct dmr_target {
 	atomic_t failed_flushes;		/* each fails one later FUA write (C8) */
 
 	/* Epochs (C15, C18): bios in flight, told from those that come later. */
-	struct percpu_ref epochs[2];
-	struct completion drained[2];
+	struct completion left;			/* somebody has left while a drain waits */
 	struct mutex drain_lock;
 	struct dmr_fence fences[2];		/* the worker's; used by turns, see fence.c */
 	unsigned int fence_turn;
@@ -189,10 +196,10 @@ enum dmr_where {
 };
 
 struct dmr_io {
-	struct percpu_ref *epoch;
 	struct bvec_iter iter;		/* as mapped; bi_sector is main's. The block layer consumes the bio's own */
 	u8 where;			/* enum dmr_where */
 	bool flush;			/* an empty flush */
+	u8 epoch;			/* that it is in */
 	blk_status_t error;		/* what main said, for the worker */
 	blk_status_t result;		/* worker: what the caller will hear */
 	u32 done;			/* worker: sectors judged so far */
@@ -225,7 +232,34 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);
 void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits);
 
-/* fence.c: epochs. */
+/*
+ * fence.c: epochs. The sections without preemption are what a drain waits for with
+ * synchronize_rcu(): an entry counts in the epoch it has read, and who leaves is done with the target.
+ */
+static inline u8 dmr_epoch_enter(struct dmr_target *t)
+{
+	u8 epoch;
+
+	preempt_disable();
+	epoch = READ_ONCE(t->epoch);
+	this_cpu_inc(t->in_flight->bios[epoch]);
+	preempt_enable();
+	/* Whoever is in the new epoch of a drain sees the fence that was put up before it. */
+	smp_rmb();
+	return epoch;
+}
+
+static inline void dmr_epoch_leave(struct dmr_target *t, u8 epoch)
+{
+	preempt_disable();
+	this_cpu_dec(t->in_flight->bios[epoch]);
+	/* First the count, then the question: a drain asks for reports before it counts. */
+	barrier();
+	if (unlikely(READ_ONCE(t->draining)))
+		complete(&t->left);
+	preempt_enable();
+}
+
 int dmr_epochs_init(struct dmr_target *t);
 void dmr_epochs_exit(struct dmr_target *t);
 /* Waits for every bio mapped before the call. Process context, never from the recovery worker's
@@ -249,7 +283,7 @@ void dmr_recovery_exit(struct dmr_target *t);
 /* Tells the worker of reads that failed, or of pending sectors that could be read. Any context. */
 void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good);
 /* Hands a bio to the worker, then leaves its epoch; neither bio nor target may be touched afterwards. Any context. */
-void dmr_park(struct dmr_target *t, struct bio *bio, struct percpu_ref *epoch);
+void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch);
 /* Ends what is parked and waits until the worker is idle. Process context. */
 void dmr_recovery_flush(struct dmr_target *t);
 /* Schedules refills of the reserves. Any context. */

@@ -61,7 +61,7 @@ typedef struct kmem_cache dmr_cache;
 
 static inline dmr_cache *dmr_cache_create(const char *name, size_t size)
 {
-	return kmem_cache_create(name, size, 0, SLAB_RECLAIM_ACCOUNT, NULL);
+	return kmem_cache_create(name, size, 0, 0, NULL);
 }
 
 #define dmr_cache_destroy(cache)	kmem_cache_destroy(cache)

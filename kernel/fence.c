@@ -1,62 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Epochs: every bio holds a reference on the epoch it was mapped in, until its first end_io or
- * until it is parked. A drain starts a new epoch and waits for the old one to empty, so it waits
+ * Epochs: every bio counts in the epoch it was mapped in, until its first end_io or until it is
+ * parked. A drain starts a new epoch and waits for the old one to empty, so it waits
  * for all bios mapped before it and for none that come later.
  * Fences keep new bios off the units that the worker copies (C18). They are found behind the filter bit.
  */
 #include "dmr.h"
 
-static void dmr_epoch0_release(struct percpu_ref *ref)
-{
-	complete(&container_of(ref, struct dmr_target, epochs[0])->drained[0]);
-}
-
-static void dmr_epoch1_release(struct percpu_ref *ref)
-{
-	complete(&container_of(ref, struct dmr_target, epochs[1])->drained[1]);
-}
-
 int dmr_epochs_init(struct dmr_target *t)
 {
-	int r;
-
 	mutex_init(&t->drain_lock);
-	init_completion(&t->drained[0]);
-	init_completion(&t->drained[1]);
-	r = percpu_ref_init(&t->epochs[0], dmr_epoch0_release, PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
-	if (r)
-		return r;
-	r = percpu_ref_init(&t->epochs[1], dmr_epoch1_release, PERCPU_REF_INIT_DEAD, GFP_KERNEL);
-	if (r) {
-		percpu_ref_exit(&t->epochs[0]);
-		return r;
-	}
-	rcu_assign_pointer(t->epoch, &t->epochs[0]);
-	return 0;
+	init_completion(&t->left);
+	t->in_flight = alloc_percpu(struct dmr_in_flight);
+	return t->in_flight ? 0 : -ENOMEM;
 }
 
 void dmr_epochs_exit(struct dmr_target *t)
 {
-	percpu_ref_exit(&t->epochs[1]);
-	percpu_ref_exit(&t->epochs[0]);
+	/* The last to leave may still be on its way out of dmr_epoch_leave(). */
+	synchronize_rcu();
+	free_percpu(t->in_flight);
+}
+
+/* Nobody enters the epoch any more, so what is read is never less than what is there. */
+static bool dmr_epoch_empty(struct dmr_target *t, unsigned int epoch)
+{
+	long bios = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		bios += READ_ONCE(per_cpu_ptr(t->in_flight, cpu)->bios[epoch]);
+	return !bios;
 }
 
 void dmr_drain(struct dmr_target *t)
 {
-	struct percpu_ref *old;
-	int next;
+	unsigned int old;
 
 	mutex_lock(&t->drain_lock);
-	old = rcu_dereference_protected(t->epoch, lockdep_is_held(&t->drain_lock));
-	next = old == &t->epochs[0];
-	percpu_ref_reinit(&t->epochs[next]);
-	reinit_completion(&t->drained[!next]);
-	rcu_assign_pointer(t->epoch, &t->epochs[next]);
-	/* A map() that read the old epoch has taken its reference when this returns. */
+	reinit_completion(&t->left);
+	WRITE_ONCE(t->draining, true);
+	old = t->epoch;
+	/* After a fence that was put up for this drain. */
+	smp_store_release(&t->epoch, !old);
+	/*
+	 * A map() that read the old epoch has counted itself when this returns, and who left without
+	 * being asked to report has taken himself off.
+	 */
 	synchronize_rcu();
-	percpu_ref_kill(old);
-	wait_for_completion(&t->drained[!next]);
+	while (!dmr_epoch_empty(t, old))
+		wait_for_completion(&t->left);
+	WRITE_ONCE(t->draining, false);
 	mutex_unlock(&t->drain_lock);
 }
 
@@ -72,9 +66,8 @@ void dmr_fence_add(struct dmr_target *t, u64 first, u64 end)
 	fence->range[fence->ranges].first = first;
 	fence->range[fence->ranges].end = end;
 	fence->ranges++;
-	for (sector = first; sector < end; sector += DMR_GROUP_SECTORS)
+	for (sector = first; sector < end; sector += DMR_UNIT_SECTORS)
 		dmr_filter_mark(t->filter, sector);
-	dmr_filter_mark(t->filter, end - 1);
 }
 
 void dmr_fence_up(struct dmr_target *t)

@@ -6,28 +6,18 @@
  */
 #include "dmr.h"
 
-static inline void dmr_enter(struct dmr_target *t, struct dmr_io *io)
+/* The device is set once, when it is known: that also looks up the cgroup, which takes its time. */
+static int dmr_to_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	struct percpu_ref *epoch;
-
-	rcu_read_lock();
-	epoch = rcu_dereference(t->epoch);
-	percpu_ref_get(epoch);
-	rcu_read_unlock();
-	io->epoch = epoch;
-	/* Whoever is in the new epoch of a drain sees the fence that was put up before it. */
-	smp_rmb();
-}
-
-static inline void dmr_leave(struct dmr_io *io)
-{
-	percpu_ref_put(io->epoch);
+	bio_set_dev(bio, t->main_bdev);
+	bio->bi_iter.bi_sector = io->iter.bi_sector;
+	return DM_MAPIO_REMAPPED;
 }
 
 /* Ends a bio from map(): it went nowhere. */
-static int dmr_end_here(struct bio *bio, struct dmr_io *io, blk_status_t status)
+static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
 {
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	io->where = DMR_AT_END;
 	bio->bi_status = status;
 	bio_endio(bio);
@@ -37,7 +27,7 @@ static int dmr_end_here(struct bio *bio, struct dmr_io *io, blk_status_t status)
 static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
 	if (bio->bi_opf & REQ_NOWAIT)
-		return dmr_end_here(bio, io, BLK_STS_AGAIN);
+		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
 	dmr_park(t, bio, io->epoch);
@@ -69,95 +59,108 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 
 	io->flush = true;
 	if (dm_bio_get_target_bio_nr(bio) == 0)
-		return DM_MAPIO_REMAPPED;
+		return dmr_to_main(t, bio, io);
 
 	if (dmr_owed(pair)) {
 		atomic_inc(&t->failed_flushes);
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	}
 	written = atomic64_read(&pair->spare_written);
 	if (written == atomic64_read(&pair->spare_flushed))
-		return dmr_end_here(bio, io, BLK_STS_OK);
+		return dmr_end_here(t, bio, io, BLK_STS_OK);
 	io->flush_mark = written;
 	return dmr_to_spare(pair, bio, io, 0);
+}
+
+/* C18: how much of the bio waits for the worker, or how much of it does not. */
+static noinline u32 dmr_check_fence(struct dmr_target *t, const struct dmr_io *io, u32 count, bool *wait)
+{
+	const struct dmr_fence *fence;
+
+	rcu_read_lock();
+	fence = rcu_dereference(t->fence);
+	if (fence)
+		count = dmr_fence_check(fence, io->iter.bi_sector, count, wait);
+	rcu_read_unlock();
+	return count;
+}
+
+/* One run of sectors that are not main's alone. */
+static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			 const struct dmr_run *run)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_opf_t op = bio_op(bio);
+	bool write = op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES;
+
+	switch (run->kind) {
+	case DMR_MAIN:
+		break;
+	case DMR_OWNED:
+		if (op == REQ_OP_WRITE_ZEROES)
+			return dmr_park_here(t, bio, io);
+		if (op == REQ_OP_DISCARD && !dmr_bdev_discards(pair->bdev))
+			return dmr_end_here(t, bio, io, BLK_STS_OK);
+		return dmr_to_spare(pair, bio, io, run->spare_sector);
+	case DMR_PENDING:
+		if (write)
+			return dmr_park_here(t, bio, io);
+		if (op == REQ_OP_READ) {
+			if (t->options.fail_pending)
+				return dmr_end_here(t, bio, io, BLK_STS_MEDIUM);
+			io->where = DMR_AT_MAIN_PENDING;
+		}
+		break;
+	case DMR_OWNED_PENDING:
+		if (write)
+			return dmr_park_here(t, bio, io);
+		if (op != REQ_OP_READ)
+			return dmr_end_here(t, bio, io, BLK_STS_OK);
+		dmr_to_spare(pair, bio, io, run->spare_sector);
+		io->where = DMR_AT_SPARE_PENDING;
+		return DM_MAPIO_REMAPPED;
+	case DMR_LOST:
+		if (write)
+			return dmr_park_here(t, bio, io);
+		fallthrough;
+	case DMR_DOUBT:
+		return dmr_end_here(t, bio, io, op == REQ_OP_DISCARD ? BLK_STS_OK : BLK_STS_IOERR);
+	}
+	return dmr_to_main(t, bio, io);
 }
 
 /* A bio that touches a region with something mapped: only as far as all of it goes the same way. */
 static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	struct dmr_pair *pair = t->pair;
-	blk_opf_t op = bio_op(bio);
 	u32 count = bio_sectors(bio);
-	const struct dmr_fence *fence;
-	struct dmr_run run;
+	struct dmr_run run = { .count = count };
 	bool wait = false;
 
-	rcu_read_lock();
-	fence = rcu_dereference(t->fence);
-	if (unlikely(fence))
-		count = dmr_fence_check(fence, io->iter.bi_sector, count, &wait);
-	if (wait)
-		run.count = count;
-	else
-		dmr_map_find(pair->map, io->iter.bi_sector, count, &run);
-	rcu_read_unlock();
-	if (run.count < bio_sectors(bio)) {
+	if (unlikely(rcu_access_pointer(t->fence)))
+		run.count = dmr_check_fence(t, io, count, &wait);
+	if (!wait)
+		dmr_map_find(t->pair->map, io->iter.bi_sector, run.count, &run);
+	if (run.count < count) {
 		dm_accept_partial_bio(bio, run.count);
 		io->iter.bi_size = bio->bi_iter.bi_size;
 	}
-
 	if (wait)
 		return dmr_park_here(t, bio, io);
-
-	switch (run.kind) {
-	case DMR_MAIN:
-		return DM_MAPIO_REMAPPED;
-	case DMR_OWNED:
-		if (op == REQ_OP_WRITE_ZEROES)
-			return dmr_park_here(t, bio, io);
-		if (op == REQ_OP_DISCARD && !dmr_bdev_discards(pair->bdev))
-			return dmr_end_here(bio, io, BLK_STS_OK);
-		return dmr_to_spare(pair, bio, io, run.spare_sector);
-	case DMR_PENDING:
-		if (op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES)
-			return dmr_park_here(t, bio, io);
-		if (op == REQ_OP_READ) {
-			if (t->options.fail_pending)
-				return dmr_end_here(bio, io, BLK_STS_MEDIUM);
-			io->where = DMR_AT_MAIN_PENDING;
-		}
-		return DM_MAPIO_REMAPPED;
-	case DMR_OWNED_PENDING:
-		if (op == REQ_OP_READ) {
-			dmr_to_spare(pair, bio, io, run.spare_sector);
-			io->where = DMR_AT_SPARE_PENDING;
-			return DM_MAPIO_REMAPPED;
-		}
-		fallthrough;
-	case DMR_LOST:
-		if (op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES)
-			return dmr_park_here(t, bio, io);
-		fallthrough;
-	case DMR_DOUBT:
-		break;
-	}
-	if (op == REQ_OP_DISCARD)
-		return dmr_end_here(bio, io, BLK_STS_OK);
-	return dmr_end_here(bio, io, BLK_STS_IOERR);
+	return dmr_map_other(t, bio, io, &run);
 }
 
-static noinline int dmr_map_slowly(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+/* Flushes, FUA, and a device that nobody may believe any more. */
+static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	if (unlikely(READ_ONCE(t->pair->broken)))
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+	if (READ_ONCE(t->pair->broken))
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
 	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
-	if ((bio->bi_opf & REQ_FUA) && unlikely(atomic_read(&t->failed_flushes)) &&
-	    atomic_dec_if_positive(&t->failed_flushes) >= 0)
-		return dmr_end_here(bio, io, BLK_STS_IOERR);
+	if (unlikely(atomic_read(&t->failed_flushes)) && atomic_dec_if_positive(&t->failed_flushes) >= 0)
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
-		return DM_MAPIO_REMAPPED;
+		return dmr_to_main(t, bio, io);
 	return dmr_map_run(t, bio, io);
 }
 
@@ -166,16 +169,20 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 	struct dmr_target *t = ti->private;
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	dmr_enter(t, io);
-	bio_set_dev(bio, t->main_bdev);
+	io->epoch = dmr_epoch_enter(t);
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	io->iter = bio->bi_iter;
 	io->where = DMR_AT_MAIN;
 	io->flush = false;
-	if (likely(!(bio->bi_opf & (REQ_PREFLUSH | REQ_FUA)) &&
-		   !dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio))))
+	if (unlikely(bio->bi_opf & (REQ_PREFLUSH | REQ_FUA)))
+		return dmr_map_special(t, bio, io);
+	if (likely(!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))) {
+		bio_set_dev(bio, t->main_bdev);
 		return DM_MAPIO_REMAPPED;
-	return dmr_map_slowly(t, bio, io);
+	}
+	if (unlikely(READ_ONCE(t->pair->broken)))
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
+	return dmr_map_run(t, bio, io);
 }
 
 static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *error)
@@ -228,7 +235,7 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		return dmr_end_later(t, bio, io, status);
 	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
 		dmr_read_ended(t, bio, io, status);
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	return DM_ENDIO_DONE;
 }
 
@@ -273,7 +280,7 @@ static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io 
 	/* Somebody may be waiting to hear that main still takes writes (C10). */
 	if (!status && bio_op(bio) == REQ_OP_WRITE)
 		dmr_breaker_succeeded(t);
-	dmr_leave(io);
+	dmr_epoch_leave(t, io->epoch);
 	return DM_ENDIO_DONE;
 }
 
@@ -284,7 +291,7 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		return DM_ENDIO_DONE;
 	if (io->flush) {
 		dmr_flushed(t, io, error);
-		dmr_leave(io);
+		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
 	if (io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING)
@@ -298,7 +305,7 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	if (likely(!*error && io->where == DMR_AT_MAIN && !READ_ONCE(t->breaker.armed))) {
-		dmr_leave(io);
+		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
 	return dmr_end_slowly(t, bio, io, error);

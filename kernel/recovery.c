@@ -10,7 +10,7 @@
 /* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
 #define DMR_KEPT_FLAGS	(REQ_FUA | REQ_SYNC | REQ_META | REQ_PRIO)
 
-void dmr_park(struct dmr_target *t, struct bio *bio, struct percpu_ref *epoch)
+void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch)
 {
 	unsigned long flags;
 
@@ -20,7 +20,7 @@ void dmr_park(struct dmr_target *t, struct bio *bio, struct percpu_ref *epoch)
 	queue_work(t->wq, &t->recovery);
 	wake_up(&t->evidence);
 	/* Last, for nothing else keeps the target from being destroyed once the worker has ended the bio. */
-	percpu_ref_put(epoch);
+	dmr_epoch_leave(t, epoch);
 }
 
 static struct bio *dmr_next_parked(struct dmr_target *t)

@@ -69,6 +69,24 @@ static void C1_filter_hits_where_a_unit_is_and_nowhere_else(void **state)
 	dmr_map_destroy(map);
 }
 
+static void C1_filter_of_a_small_main_tells_units_apart(void **state)
+{
+	struct dmr_map *map = map_of(1 << 21);
+	const struct dmr_filter *filter = dmr_map_filter(map);
+	u64 unit;
+
+	(void)state;
+	own(map, 1000, 5);
+	own(map, 1002, 6);
+	for (unit = 0; unit < 1 << 18; unit++)
+		assert_int_equal(dmr_filter_hit(filter, unit * 8, 8), unit == 1000 || unit == 1002);
+	assert_false(dmr_filter_hit(filter, 0, 8000));
+	assert_true(dmr_filter_hit(filter, 0, 8001));
+	assert_true(dmr_filter_hit(filter, 7999, 2048));
+	assert_false(dmr_filter_hit(filter, 8024, (1 << 21) - 8024));
+	dmr_map_destroy(map);
+}
+
 static void C1_filter_takes_at_most_32_KiB_and_less_for_a_small_main(void **state)
 {
 	static const u64 sizes[] = { 0, 1, 512, 513, GROUPS(1 << 18), GROUPS(1 << 18) + 1,
@@ -81,7 +99,7 @@ static void C1_filter_takes_at_most_32_KiB_and_less_for_a_small_main(void **stat
 		struct dmr_map *map = map_of(sizes[i]);
 		const struct dmr_filter *filter = dmr_map_filter(map);
 
-		assert_true(filter->region_shift >= 9);
+		assert_true(filter->region_shift >= 3);
 		assert_true(!sizes[i] || (sizes[i] - 1) >> filter->region_shift < 1 << 18);
 		if (!i)
 			tiny = dmr_env_bytes - empty;
@@ -417,6 +435,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(C1_filter_hits_where_a_unit_is_and_nowhere_else),
+		cmocka_unit_test(C1_filter_of_a_small_main_tells_units_apart),
 		cmocka_unit_test(C1_filter_takes_at_most_32_KiB_and_less_for_a_small_main),
 		cmocka_unit_test(each_state_of_a_sector_has_its_kind),
 		cmocka_unit_test(C2_runs_end_exactly_at_the_edges_of_owned_sectors),
