@@ -135,7 +135,7 @@ message m good 0 0
 check "C8: a write to the spare" writes k 1000 8
 io_clear
 message s hold 0 0 flush times 1
-flush & pid=$!
+flush 2>/dev/null & pid=$!
 message s wait waiting 1 60000
 check "C8: while the spare is being flushed, another write to it" writes l 1000 8
 message s release
@@ -147,7 +147,7 @@ flushed "C8: once" "1 0"
 check "C8: a write to the spare" writes m 1000 8
 io_clear
 message s hold 0 0 flush times 1
-flush & pid=$!
+flush 2>/dev/null & pid=$!
 message s wait waiting 1 60000
 check "C8: a second flush meanwhile" flush
 is "C8: does not rely on the unfinished first: the spare gets its own" "$(counters s flushes)" 2
@@ -172,7 +172,7 @@ check "C8: only one" fua p 2000 8
 
 check "C8: a write to the spare" writes q 1000 8
 message s hold 0 0 flush times 1
-flush & pid=$!
+flush 2>/dev/null & pid=$!
 message s wait waiting 1 60000
 check "C8: another write" writes r 1000 8
 message s fail_after flush 1

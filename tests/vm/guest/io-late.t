@@ -155,6 +155,19 @@ wait $one
 is "C21: where nothing of it is main's it succeeds" $? 0
 check "C21: it is read" holds a 1000 8
 
+# Reads, too: what was written meanwhile is on the spare.
+fresh 1
+message m release
+message m hold 992 48 read times 1
+get_sectors $r 996 24 >/tmp/got & one=$!
+held 1
+move b
+message m release fail medium
+wait $one
+is "C21: a read that main fails late succeeds" $? 0
+check "C21: and returns what the owners have" cmp /tmp/got <(pattern old 996 4; pattern b 1000 8; pattern old 1008 12)
+is "C21: nothing has become pending" "$(pending_sectors r) $(owned_sectors r)" "0 8"
+
 # The spare fails what is reissued: the unit moves.
 fresh 1
 writes a 1000 8 & one=$!
