@@ -40,8 +40,8 @@ struct dmr_message {
 };
 
 /* length: main's covered sectors; sector and count must lie within it. */
-bool dmr_message_parse(unsigned int argc, char *const *argv, u64 length, struct dmr_message *message,
-		       char error[DMR_ERROR_SIZE]);
+bool dmr_message_parse(unsigned int argc, char *const *argv, u64 length,
+		       struct dmr_message *message, char error[DMR_ERROR_SIZE]);
 /* One line for each verb: what it is called with and what it does. Answers "help". */
 const char *dmr_message_help(void);
 
@@ -49,7 +49,8 @@ const char *dmr_message_help(void);
 enum dmr_state { DMR_ACTIVE, DMR_FULL, DMR_FROZEN, DMR_TRIPPED, DMR_STALE, DMR_STATES };
 
 struct dmr_counters {
-	u64 read_errors, write_errors, remapped_reads, remapped_writes, spare_errors, metadata_errors;
+	u64 read_errors, write_errors, remapped_reads, remapped_writes, spare_errors,
+		metadata_errors;
 };
 
 struct dmr_status {

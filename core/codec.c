@@ -185,7 +185,7 @@ static bool dmr_main_ok(const struct dmr_disk_super *disk)
 
 	if (disk->main_id_kind > DMR_ID_PARTUUID || size > DMR_MAIN_ID_SIZE)
 		return false;
-	if ((disk->main_id_kind == DMR_ID_NONE) != (size == 0))
+	if (disk->main_id_kind == DMR_ID_NONE ? size : !size)
 		return false;
 	while (text < DMR_MAIN_TEXT_SIZE && disk->main_text[text])
 		text++;

@@ -81,13 +81,14 @@ struct dmr_entry {
  */
 void dmr_table_init(void *block);
 /* uuid NULL: any pair's. generation may be NULL; it is written only for DMR_GOOD. */
-enum dmr_verdict dmr_table_check(const void *block, const u8 uuid[16], u32 segment, unsigned int place,
-				 u64 *generation);
+enum dmr_verdict dmr_table_check(const void *block, const u8 uuid[16], u32 segment,
+				 unsigned int place, u64 *generation);
 /* index: 0 to 251, the slot's number within the segment. Only on checked or initialised blocks. */
 void dmr_table_get(const void *block, unsigned int index, struct dmr_entry *entry);
 void dmr_table_put(void *block, unsigned int index, const struct dmr_entry *entry);
 /* Writes header and CRC for this place and generation. */
-void dmr_table_seal(void *block, const u8 uuid[16], u32 segment, unsigned int place, u64 generation);
+void dmr_table_seal(void *block, const u8 uuid[16], u32 segment, unsigned int place,
+		    u64 generation);
 
 /* Any block: is its magic ours (whatever the rest)? For finding swapped devices. */
 bool dmr_block_is_ours(const void *block);

@@ -42,8 +42,9 @@ struct dmr_run {
 };
 
 struct dmr_map_stats {
-	u64 units, owned, pending, lost;	/* units; then sectors: owned counts "1 0" and "1 1",
-						 * pending "0 1" and "1 1", lost those "1 1" that are lost */
+	u64 units;
+	u64 owned, pending;	/* sectors: "1 0" and "1 1"; "0 1" and "1 1" */
+	u64 lost;		/* sectors that are "1 1" and lost */
 	u64 buckets, entries;			/* of the hash table (entries: groups) */
 	u64 bytes;				/* memory in use, filter and reserve excluded */
 };
@@ -128,7 +129,8 @@ bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_ru
  * cancel: forgets it. Exactly one of both follows each prepare, before the next prepare.
  */
 struct dmr_map_change;
-struct dmr_map_change *dmr_map_prepare(struct dmr_map *map, const struct dmr_unit *units, u32 count);
+struct dmr_map_change *dmr_map_prepare(struct dmr_map *map, const struct dmr_unit *units,
+				       u32 count);
 void dmr_map_publish(struct dmr_map *map, struct dmr_map_change *change);
 void dmr_map_cancel(struct dmr_map *map, struct dmr_map_change *change);
 

@@ -115,12 +115,13 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 	struct dmr_piece *piece = &b->piece[i];
 	struct dmr_change *c = &b->change[i];
 	unsigned int tries;
+	struct bio *bio;
 
 	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
 		atomic64_inc(&t->pair->spare_errors);
-		piece->status = dmr_submit_wait(dmr_part(t, piece->bio, piece->offset, piece->count,
-							 t->pair->bdev,
-							 dmr_slot_sector(c->will.slot) + piece->first));
+		bio = dmr_part(t, piece->bio, piece->offset, piece->count, t->pair->bdev,
+			       dmr_slot_sector(c->will.slot) + piece->first);
+		piece->status = dmr_submit_wait(bio);
 		if (!piece->status)
 			return;
 		if (!dmr_suspect(piece->status))
@@ -174,7 +175,8 @@ static void dmr_log_batch(struct dmr_target *t, struct dmr_batch *b)
 	if (first)
 		DMWARN_LIMIT("%s: %u sectors of main %s relocated to spare %s, the first in unit at %llu, to %llu",
 			     t->name, kept, t->main->name, t->spare->name,
-			     first->will.unit * DMR_UNIT_SECTORS, dmr_slot_sector(first->will.slot));
+			     first->will.unit * DMR_UNIT_SECTORS,
+			     dmr_slot_sector(first->will.slot));
 }
 
 void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b)

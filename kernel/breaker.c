@@ -92,7 +92,8 @@ bool dmr_spare_answers(struct dmr_pair *pair)
 	unsigned int i;
 
 	for (i = 0; i < DMR_SUPER_COPIES; i++)
-		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(i), pair->probe, DMR_BLOCK_SIZE))
+		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(i), pair->probe,
+				 DMR_BLOCK_SIZE))
 			return true;
 	return false;
 }

@@ -225,8 +225,8 @@ static int dmr_commit_segment(struct dmr_pair *pair, struct dmr_change *change, 
 	}
 	for (i = from; i < to; i++) {
 		if (change[i].fate == DMR_READY && !dmr_enter_change(pair, &change[i])) {
-			DMERR("%pg: the table of segment %u does not hold what the map says", pair->bdev,
-			      segment);
+			DMERR("%pg: the table of segment %u does not hold what the map says",
+			      pair->bdev, segment);
 			return -EUCLEAN;
 		}
 	}
@@ -291,7 +291,8 @@ static int dmr_commit_tables(struct dmr_pair *pair, struct dmr_change *change, u
 	for (from = 0; !r && from < count; from = to) {
 		u32 segment = change[from].will.slot / DMR_SEGMENT_SLOTS;
 
-		for (to = from; to < count && change[to].will.slot / DMR_SEGMENT_SLOTS == segment; to++)
+		for (to = from; to < count && change[to].will.slot / DMR_SEGMENT_SLOTS == segment;
+		     to++)
 			;
 		if (!dmr_any(change, from, to, DMR_READY))
 			continue;

@@ -101,7 +101,8 @@ static inline const char *dmr_bdev_partuuid(struct block_device *bdev)
 #ifdef DMR_HAVE_BD_META_INFO
 	return bdev->bd_meta_info ? (const char *)bdev->bd_meta_info->uuid : NULL;
 #else
-	return bdev->bd_part && bdev->bd_part->info ? (const char *)bdev->bd_part->info->uuid : NULL;
+	return bdev->bd_part && bdev->bd_part->info ? (const char *)bdev->bd_part->info->uuid
+						    : NULL;
 #endif
 }
 

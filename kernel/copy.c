@@ -71,7 +71,8 @@ blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u6
 }
 
 /* What of the unit's other sectors the old slot still gives. Lost ones hold nothing to give. */
-static void dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written, struct dmr_cargo *cargo)
+static void dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
+		       struct dmr_cargo *cargo)
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
@@ -97,8 +98,10 @@ static blk_status_t dmr_fill_slot(struct dmr_target *t, const struct dmr_change 
 	u64 sector = dmr_slot_sector(c->will.slot);
 	blk_status_t status = dmr_cargo_write(t, pair->bdev, sector, cargo->mask, cargo);
 
-	if (!status)
-		status = dmr_submit_wait(dmr_part(t, bio, offset, count, pair->bdev, sector + first));
+	if (!status) {
+		bio = dmr_part(t, bio, offset, count, pair->bdev, sector + first);
+		status = dmr_submit_wait(bio);
+	}
 	if (!status && dmr_spare_flush(pair))
 		status = BLK_STS_IOERR;
 	return status;

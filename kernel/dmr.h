@@ -262,8 +262,7 @@ static inline void dmr_epoch_leave(struct dmr_target *t, u8 epoch)
 
 int dmr_epochs_init(struct dmr_target *t);
 void dmr_epochs_exit(struct dmr_target *t);
-/* Waits for every bio mapped before the call. Process context, never from the recovery worker's
- * own bios: a bio leaves its epoch before it is parked. */
+/* Waits for every bio mapped before the call, but for those that are parked. Process context. */
 void dmr_drain(struct dmr_target *t);
 /*
  * The worker only. Fences sectors [first, end) off, a range more with each call; dmr_fence_up()
@@ -362,7 +361,8 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note);
 u32 dmr_read_step(const struct dmr_target *t);
 
 /* request.c: remap, unremap and retest, run by the worker for a message that waits. */
-int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result, unsigned int maxlen);
+int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
+		unsigned int maxlen);
 void dmr_request_run(struct dmr_target *t, struct dmr_request *request);
 
 /* message.c */

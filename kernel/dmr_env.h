@@ -26,8 +26,8 @@
 #define dmr_hweight64(v)		hweight64(v)
 #define dmr_ffs64(v)			((unsigned int)__ffs64(v))
 #define dmr_ilog2_64(v)			((unsigned int)ilog2((u64)(v)))
+/* Pairs with the dependency of dmr_rcu_dereference(). */
 #define dmr_smp_wmb()			smp_wmb()
-#define dmr_smp_rmb()			smp_rmb()
 
 static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
 {

@@ -244,7 +244,8 @@ static void dmrf_out_open(struct dmrf_out *o, sector_t sector, blk_opf_t opf)
 	o->next = sector;
 }
 
-static void dmrf_out_add(struct dmrf_out *o, struct dmrf_node *n, unsigned int first, unsigned int count)
+static void dmrf_out_add(struct dmrf_out *o, struct dmrf_node *n, unsigned int first,
+			 unsigned int count)
 {
 	struct page *page = n->data ? virt_to_page(n->data) : ZERO_PAGE(0);
 	sector_t sector = n->block * DMRF_BLOCK_SECTORS + first;
@@ -482,11 +483,14 @@ static enum dmrf_dispatch dmrf_dispatch_discard(struct dmrf_cache *c, struct dmr
 static void dmrf_read_cached(struct dmrf_cache *c, struct bio *bio, sector_t sector, sector_t end)
 {
 	struct dmrf_node *n;
+	void *data;
 
 	for (; sector < end; sector++) {
 		n = dmrf_find(c, sector);
-		dmrf_copy_sector(bio, n->data ? n->data + (sector % DMRF_BLOCK_SECTORS) * SECTOR_SIZE : NULL,
-				 true);
+		data = n->data;
+		if (data)
+			data += (sector % DMRF_BLOCK_SECTORS) * SECTOR_SIZE;
+		dmrf_copy_sector(bio, data, true);
 	}
 }
 
@@ -532,7 +536,8 @@ static enum dmrf_dispatch dmrf_read_mixed(struct dmrf_cache *c, struct dmrf_io *
 	return DMRF_TAKEN;
 }
 
-static enum dmrf_dispatch dmrf_dispatch_read(struct dmrf_cache *c, struct dmrf_io *io, bool in_worker)
+static enum dmrf_dispatch dmrf_dispatch_read(struct dmrf_cache *c, struct dmrf_io *io,
+					     bool in_worker)
 {
 	sector_t end = io->sector + io->sectors, run;
 	bool cached;
@@ -622,7 +627,8 @@ static bool dmrf_survives(struct dmrf_cache *c, u64 seed, u64 seq, u64 unit)
 	return dmrf_random(&state) & 1;
 }
 
-static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cut_mode mode, u64 seed)
+static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cut_mode mode,
+			 u64 seed)
 {
 	sector_t first = n->block * DMRF_BLOCK_SECTORS;
 	unsigned int i;
@@ -689,7 +695,8 @@ int dmrf_cache_create(struct dmrf *d)
 	c->d = d;
 	c->nodes = RB_ROOT;
 	c->max = d->cache_mib << (20 - 12);
-	c->tear = max_t(unsigned int, d->logical, bdev_logical_block_size(d->dev->bdev)) >> SECTOR_SHIFT;
+	c->tear = max_t(unsigned int, d->logical, bdev_logical_block_size(d->dev->bdev)) >>
+		  SECTOR_SHIFT;
 	mutex_init(&c->lock);
 	mutex_init(&c->out_lock);
 	INIT_LIST_HEAD(&c->jobs);

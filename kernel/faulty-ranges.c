@@ -51,7 +51,8 @@ static void dmrf_set_link(struct dmrf_set *set, struct dmrf_range *new)
 
 	while (*p) {
 		parent = *p;
-		p = new->start < dmrf_range_of(parent)->start ? &parent->rb_left : &parent->rb_right;
+		p = new->start < dmrf_range_of(parent)->start ? &parent->rb_left
+							      : &parent->rb_right;
 	}
 	rb_link_node(&new->node, parent, p);
 	rb_insert_color(&new->node, &set->root);

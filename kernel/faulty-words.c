@@ -122,7 +122,8 @@ static unsigned int dmrf_op_bits(const char *name, size_t len)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(dmrf_op_names); i++)
-		if (strlen(dmrf_op_names[i].name) == len && !strncmp(dmrf_op_names[i].name, name, len))
+		if (strlen(dmrf_op_names[i].name) == len &&
+		    !strncmp(dmrf_op_names[i].name, name, len))
 			return dmrf_op_names[i].ops;
 	return 0;
 }
@@ -157,7 +158,8 @@ static void dmrf_ops_name(unsigned int ops, char *buf, size_t size)
 		if ((dmrf_op_names[i].ops & ops) != dmrf_op_names[i].ops)
 			continue;
 		ops &= ~dmrf_op_names[i].ops;
-		len += scnprintf(buf + len, size - len, "%s%s", len ? "," : "", dmrf_op_names[i].name);
+		len += scnprintf(buf + len, size - len, "%s%s", len ? "," : "",
+				 dmrf_op_names[i].name);
 	}
 }
 
@@ -204,7 +206,8 @@ static const char *const dmrf_cut_names[] = {
 /* --- clauses: under d->lock ------------------------------------------------------------------ */
 
 /* <start> <count>: sectors of this target; count 0 is all from start on where "all" allows it. */
-static int dmrf_extent(struct dmrf *d, struct dmrf_words *w, bool all, sector_t *start, sector_t *end)
+static int dmrf_extent(struct dmrf *d, struct dmrf_words *w, bool all, sector_t *start,
+		       sector_t *end)
 {
 	u64 s, n;
 
@@ -302,8 +305,8 @@ static int dmrf_word_bad_every(struct dmrf *d, struct dmrf_words *w)
 	unsigned int ops;
 	int ret = 0;
 
-	if (dmrf_extent(d, w, true, &start, &end) || dmrf_number(w, &step) || dmrf_number(w, &count) ||
-	    dmrf_fault_words(w, &ops, &fault))
+	if (dmrf_extent(d, w, true, &start, &end) || dmrf_number(w, &step) ||
+	    dmrf_number(w, &count) || dmrf_fault_words(w, &ops, &fault))
 		return -EINVAL;
 	if (!count || step < count || step > d->len)
 		return dmrf_why(w, "A step has at least one sector and holds the bad ones");
@@ -321,8 +324,8 @@ static int dmrf_word_bad_random(struct dmrf *d, struct dmrf_words *w)
 	unsigned int ops;
 	int ret = 0;
 
-	if (dmrf_extent(d, w, true, &start, &end) || dmrf_number(w, &many) || dmrf_number(w, &count) ||
-	    dmrf_number(w, &seed) || dmrf_fault_words(w, &ops, &fault))
+	if (dmrf_extent(d, w, true, &start, &end) || dmrf_number(w, &many) ||
+	    dmrf_number(w, &count) || dmrf_number(w, &seed) || dmrf_fault_words(w, &ops, &fault))
 		return -EINVAL;
 	if (!count || count > end - start || many > 1000000)
 		return dmrf_why(w, "At most 1000000 ranges, each within the area");
@@ -429,7 +432,8 @@ static int dmrf_trigger_words(struct dmrf *d, struct dmrf_words *w, struct dmrf_
 			ret = dmrf_milliseconds(w, &t->fault.delay);
 		else if (dmrf_accept(w, "then"))
 			ret = dmrf_then_word(w, t);
-		else if (!dmrf_accept_number(w, &t->times) && !dmrf_accept_status(w, &t->fault.status))
+		else if (!dmrf_accept_number(w, &t->times) &&
+			 !dmrf_accept_status(w, &t->fault.status))
 			break;
 	}
 	return ret;
@@ -711,7 +715,8 @@ static void dmrf_print_slow(struct dmrf *d, struct dmrf_printer *p)
 	for (side = 0; side < DMRF_SIDES; side++)
 		for (r = dmrf_set_first(&d->slow[side], 0, d->len); r; r = dmrf_range_next(r))
 			dmrf_print(p, " slow %llu %llu %s %u", (unsigned long long)r->start,
-				   (unsigned long long)(r->end - r->start), names[side], r->fault.delay);
+				   (unsigned long long)(r->end - r->start), names[side],
+				   r->fault.delay);
 	if (d->slow_flush)
 		dmrf_print(p, " slow 0 0 flush %u", d->slow_flush);
 }
@@ -738,8 +743,8 @@ static void dmrf_print_triggers(struct dmrf *d, struct dmrf_printer *p)
 	list_for_each_entry(t, &d->triggers, list) {
 		dmrf_ops_name(t->ops, name, sizeof(name));
 		dmrf_print(p, " fail_after %s %llu %s times %llu in %llu %llu", name, t->after,
-			   dmrf_status_name(t->fault.status), t->times, (unsigned long long)t->start,
-			   (unsigned long long)(t->end - t->start));
+			   dmrf_status_name(t->fault.status), t->times,
+			   (unsigned long long)t->start, (unsigned long long)(t->end - t->start));
 		if (t->fault.delay)
 			dmrf_print(p, " delay %u", t->fault.delay);
 		if (t->then)
@@ -801,10 +806,13 @@ void dmrf_print_status(struct dmrf *d, char *result, unsigned int maxlen)
 	mutex_lock(&d->lock);
 	dmrf_print(&p, "%s", dmrf_is_off(d) ? "off" : dmrf_state_names[d->state]);
 	for (i = 0; i < DMRF_COUNTERS; i++)
-		dmrf_print(&p, " %s %lld", dmrf_counter_names[i], (long long)atomic64_read(&d->counters[i]));
-	dmrf_print(&p, " bad %lu slow %lu", d->bad[DMRF_SIDE_READ].count + d->bad[DMRF_SIDE_WRITE].count +
-		   d->bad[DMRF_SIDE_DISCARD].count, d->slow[DMRF_SIDE_READ].count +
-		   d->slow[DMRF_SIDE_WRITE].count + d->slow[DMRF_SIDE_DISCARD].count);
+		dmrf_print(&p, " %s %lld", dmrf_counter_names[i],
+			   (long long)atomic64_read(&d->counters[i]));
+	dmrf_print(&p, " bad %lu slow %lu",
+		   d->bad[DMRF_SIDE_READ].count + d->bad[DMRF_SIDE_WRITE].count +
+			   d->bad[DMRF_SIDE_DISCARD].count,
+		   d->slow[DMRF_SIDE_READ].count + d->slow[DMRF_SIDE_WRITE].count +
+			   d->slow[DMRF_SIDE_DISCARD].count);
 	mutex_unlock(&d->lock);
 }
 
@@ -827,7 +835,8 @@ static const char dmrf_help_text[] =
 	"wait <counter of the status line> <at least> [<ms>]\n"
 	"list | log [<from>] | log_clear | stats_clear | help\n"
 	"<ops>: read write both discard zeroes data flush fua all, joined by commas\n"
-	"<status>: medium ioerr target timeout offline nospc protection transport notsupp resource again\n";
+	"<status>: medium ioerr target timeout offline nospc protection transport notsupp\n"
+	"          resource again\n";
 
 static int dmrf_msg_help(struct dmrf *d, struct dmrf_words *w, struct dmrf_printer *p)
 {
@@ -846,8 +855,8 @@ static int dmrf_msg_list(struct dmrf *d, struct dmrf_words *w, struct dmrf_print
 		for (r = dmrf_set_first(&d->bad[side], 0, d->len); r; r = dmrf_range_next(r))
 			dmrf_print(p, "%llu %llu %s %s %s delay %u\n", (unsigned long long)r->start,
 				   (unsigned long long)(r->end - r->start), names[side],
-				   r->fault.heal ? "heal" : "keep", dmrf_status_name(r->fault.status),
-				   r->fault.delay);
+				   r->fault.heal ? "heal" : "keep",
+				   dmrf_status_name(r->fault.status), r->fault.delay);
 	mutex_unlock(&d->lock);
 	return 1;
 }

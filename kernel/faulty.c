@@ -507,9 +507,11 @@ static void dmrf_count_in(struct dmrf *d, struct dmrf_io *io)
 static void dmrf_count_out(struct dmrf *d, struct dmrf_io *io, blk_status_t error)
 {
 	if (io->ops & DMRF_READ)
-		dmrf_count(d, error ? DMRF_FAILED_READS : DMRF_SECTORS_READ, error ? 1 : io->sectors);
+		dmrf_count(d, error ? DMRF_FAILED_READS : DMRF_SECTORS_READ,
+			   error ? 1 : io->sectors);
 	else if (io->ops & (DMRF_WRITE | DMRF_ZEROES))
-		dmrf_count(d, error ? DMRF_FAILED_WRITES : DMRF_SECTORS_WRITTEN, error ? 1 : io->sectors);
+		dmrf_count(d, error ? DMRF_FAILED_WRITES : DMRF_SECTORS_WRITTEN,
+			   error ? 1 : io->sectors);
 	else if (error && (io->ops & DMRF_FLUSH))
 		dmrf_count(d, DMRF_FAILED_FLUSHES, 1);
 	else if (error && (io->ops & DMRF_DISCARD))

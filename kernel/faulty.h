@@ -222,7 +222,8 @@ void dmrf_rearm(struct dmrf *d);				/* under d->lock, after any change */
 struct dmrf_range *dmrf_set_first(struct dmrf_set *set, sector_t start, sector_t end);
 struct dmrf_range *dmrf_range_next(struct dmrf_range *r);
 bool dmrf_fault_equal(const struct dmrf_fault *a, const struct dmrf_fault *b);
-int dmrf_set_add(struct dmrf_set *set, sector_t start, sector_t end, const struct dmrf_fault *fault);
+int dmrf_set_add(struct dmrf_set *set, sector_t start, sector_t end,
+		 const struct dmrf_fault *fault);
 int dmrf_set_clear(struct dmrf_set *set, sector_t start, sector_t end);
 int dmrf_set_heal(struct dmrf_set *set, sector_t start, sector_t end);
 bool dmrf_set_heals(struct dmrf_set *set, sector_t start, sector_t end);

@@ -15,7 +15,8 @@ static int dmr_to_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 }
 
 /* Ends a bio from map(): it went nowhere. */
-static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
+static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			blk_status_t status)
 {
 	dmr_epoch_leave(t, io->epoch);
 	io->where = DMR_AT_END;
@@ -73,7 +74,8 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 }
 
 /* C18: how much of the bio waits for the worker, or how much of it does not. */
-static noinline u32 dmr_check_fence(struct dmr_target *t, const struct dmr_io *io, u32 count, bool *wait)
+static noinline u32 dmr_check_fence(struct dmr_target *t, const struct dmr_io *io, u32 count,
+				    bool *wait)
 {
 	const struct dmr_fence *fence;
 
@@ -157,7 +159,8 @@ static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struc
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
 	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
-	if (unlikely(atomic_read(&t->failed_flushes)) && atomic_dec_if_positive(&t->failed_flushes) >= 0)
+	if (unlikely(atomic_read(&t->failed_flushes)) &&
+	    atomic_dec_if_positive(&t->failed_flushes) >= 0)
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
 		return dmr_to_main(t, bio, io);
@@ -197,7 +200,8 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 }
 
 /* The worker finishes it: a failed write is not reported before everything has been tried. */
-static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
+static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			 blk_status_t status)
 {
 	io->error = status;
 	io->failed_at = jiffies;
@@ -206,7 +210,8 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 }
 
 /* C4, C7: the caller gets the error at once; which sectors are bad is the worker's to find out. */
-static void dmr_read_ended(struct dmr_target *t, struct bio *bio, struct dmr_io *io, blk_status_t status)
+static void dmr_read_ended(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			   blk_status_t status)
 {
 	u32 count = io->iter.bi_size >> SECTOR_SHIFT;
 

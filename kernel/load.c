@@ -54,7 +54,8 @@ static int dmr_choose_super(struct dmr_pair *pair, struct dmr_super *copy, unsig
 		}
 	}
 	if (tie)
-		return dmr_refuse(error, dmr_error("spare %pg carries superblocks of two pairs", pair->bdev));
+		return dmr_refuse(error, dmr_error("spare %pg carries superblocks of two pairs",
+						   pair->bdev));
 	*pair->super = copy[best];
 	pair->super_good = 0;
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
@@ -64,7 +65,8 @@ static int dmr_choose_super(struct dmr_pair *pair, struct dmr_super *copy, unsig
 			continue;
 		}
 		atomic64_inc(&pair->metadata_errors);
-		DMWARN("%pg: superblock copy %u is unreadable, damaged or old: to be repaired", pair->bdev, i);
+		DMWARN("%pg: superblock copy %u is unreadable, damaged or old: to be repaired",
+		       pair->bdev, i);
 	}
 	return 0;
 }
@@ -138,7 +140,7 @@ static int dmr_check_blank(struct dmr_pair *pair, void *buffer, u64 sector, u64 
 				continue;
 			}
 			return dmr_refuse(error, dmr_error("spare %pg is neither blank nor a dm-remap spare (data at sector %llu): if it may be erased, zero its first 4 MiB and its last 1 MiB",
-							   pair->bdev, sector + (at >> SECTOR_SHIFT)));
+						 pair->bdev, sector + (at >> SECTOR_SHIFT)));
 		}
 	}
 	return 0;
@@ -213,16 +215,17 @@ static int dmr_retire_later(struct dmr_pair *pair, u32 slot)
 }
 
 /* Two entries for one unit are a move that was cut off: the one with more moves is the newer. */
-static int dmr_load_second(struct dmr_loader *l, const struct dmr_unit *was, const struct dmr_unit *unit,
-			   u32 moves)
+static int dmr_load_second(struct dmr_loader *l, const struct dmr_unit *was,
+			   const struct dmr_unit *unit, u32 moves)
 {
 	struct dmr_pair *pair = l->pair;
 	struct dmr_map_change *change;
 	u32 moves_was = dmr_moves_of(l, was->slot);
 
 	if (moves == moves_was)
-		return dmr_refuse(l->error, dmr_error("spare %pg: slots %u and %u both claim unit %llu",
-						      pair->bdev, was->slot, unit->slot, unit->unit));
+		return dmr_refuse(l->error,
+				  dmr_error("spare %pg: slots %u and %u both claim unit %llu",
+					    pair->bdev, was->slot, unit->slot, unit->unit));
 	if (moves < moves_was)
 		return dmr_retire_later(pair, unit->slot);
 	change = dmr_map_prepare(pair->map, unit, 1);
@@ -250,8 +253,9 @@ static int dmr_load_entry(struct dmr_loader *l, u32 slot, const struct dmr_entry
 		return 0;
 	}
 	if (entry->unit >= DIV_ROUND_UP_ULL(pair->super->covered, DMR_UNIT_SECTORS))
-		return dmr_refuse(l->error, dmr_error("spare %pg: slot %u is for unit %llu, beyond the %llu sectors covered",
-						      pair->bdev, slot, entry->unit, pair->super->covered));
+		return dmr_refuse(l->error,
+				  dmr_error("spare %pg: slot %u is for unit %llu, beyond the %llu sectors covered",
+					    pair->bdev, slot, entry->unit, pair->super->covered));
 	dmr_spare_set(pair->slots, slot, DMR_SLOT_USED);
 	if (!dmr_remember_moves(l, entry, slot))
 		return -ENOMEM;
@@ -294,7 +298,8 @@ static int dmr_load_table(struct dmr_loader *l, u32 segment, void *copy[2], cons
 		return dmr_refuse(l->error, dmr_error("spare %pg: the superblock is older than the table of segment %u",
 						      pair->bdev, segment));
 	if (!valid[!best] || generation[0] != generation[1]) {
-		DMWARN("%pg: a table copy of segment %u is damaged or old: to be repaired", pair->bdev, segment);
+		DMWARN("%pg: a table copy of segment %u is damaged or old: to be repaired",
+		       pair->bdev, segment);
 		r = dmr_note_repair(pair, segment);
 		if (r)
 			return r;
@@ -334,7 +339,8 @@ static int dmr_load_segment(struct dmr_loader *l, u32 segment)
 			copy[i] = l->first_read ? l->first : NULL;
 		else if (place[i] == DMR_PLACE_B)
 			copy[i] = b_read ? l->buffer : NULL;
-		else if (dmr_read_blocks(pair, dmr_table_sector(segment, place[i]), pair->block[i], 1))
+		else if (dmr_read_blocks(pair, dmr_table_sector(segment, place[i]), pair->block[i],
+					 1))
 			copy[i] = pair->block[i];
 	}
 	r = dmr_load_table(l, segment, copy, place);
@@ -389,7 +395,8 @@ int dmr_load(struct dmr_pair *pair, u64 main_sectors, char **error)
 	} else if (super->segments > room) {
 		return dmr_refuse(error, dmr_error("spare %pg is truncated: %llu sectors long, its superblock needs %llu",
 						   pair->bdev, pair->bdev_sectors,
-						   DMR_SEGMENT_BASE + (u64)super->segments * DMR_SEGMENT_SECTORS));
+						   DMR_SEGMENT_BASE + (u64)super->segments *
+									      DMR_SEGMENT_SECTORS));
 	}
 	pair->map = dmr_map_create(max(main_sectors, super->covered));
 	pair->slots = dmr_spare_create(super->segments, super->in_use);

@@ -174,10 +174,12 @@ static int dmr_msg_health(struct dmr_target *t, const struct dmr_message *m, cha
 	scnprintf(result, maxlen,
 		  "state %s\nbreaker %s\nfailing_regions %u\nfree_slots %llu\nowned_sectors %llu\npending_sectors %llu\nbad_slots %llu\nwrite_errors %llu\nread_errors %llu\nspare_errors %llu\nmetadata_errors %llu\n",
 		  dmr_state_word(status.state),
-		  status.state != DMR_TRIPPED ? "closed" : write_dead ? "no_writes" : "no_answer", regions,
-		  dmr_spare_free(t->pair->slots), status.owned, status.pending, status.bad_slots,
-		  status.counters.write_errors, status.counters.read_errors, status.counters.spare_errors,
-		  status.counters.metadata_errors);
+		  status.state != DMR_TRIPPED ? "closed"
+		  : write_dead		      ? "no_writes"
+					      : "no_answer",
+		  regions, dmr_spare_free(t->pair->slots), status.owned, status.pending,
+		  status.bad_slots, status.counters.write_errors, status.counters.read_errors,
+		  status.counters.spare_errors, status.counters.metadata_errors);
 	return 1;
 }
 

@@ -119,7 +119,8 @@ int dmr_session_begin(struct dmr_pair *pair)
 }
 
 /* Reads one copy; true if it is valid. */
-static bool dmr_table_read_copy(struct dmr_pair *pair, u32 segment, u8 place, void *block, u64 *generation)
+static bool dmr_table_read_copy(struct dmr_pair *pair, u32 segment, u8 place, void *block,
+				u64 *generation)
 {
 	enum dmr_verdict verdict;
 	int r = dmr_pair_io(pair, REQ_OP_READ | REQ_META, dmr_table_sector(segment, place), block,
@@ -132,7 +133,8 @@ static bool dmr_table_read_copy(struct dmr_pair *pair, u32 segment, u8 place, vo
 	}
 	atomic64_inc(&pair->metadata_errors);
 	DMWARN_LIMIT("%pg: table of segment %u at sector %llu: %s", pair->bdev, segment,
-		     dmr_table_sector(segment, place), r ? "unreadable" : dmr_verdict_text(verdict));
+		     dmr_table_sector(segment, place),
+		     r ? "unreadable" : dmr_verdict_text(verdict));
 	return false;
 }
 
@@ -145,7 +147,8 @@ int dmr_table_read(struct dmr_pair *pair, u32 segment)
 
 	dmr_super_places(pair->super, segment, place);
 	for (i = 0; i < 2; i++)
-		valid[i] = dmr_table_read_copy(pair, segment, place[i], pair->block[i], &generation[i]);
+		valid[i] = dmr_table_read_copy(pair, segment, place[i], pair->block[i],
+					       &generation[i]);
 
 	pair->table_good = 0;
 	if (!valid[0] && !valid[1])
@@ -168,7 +171,8 @@ static int dmr_table_write(struct dmr_pair *pair, u32 segment, u8 place, u64 gen
 }
 
 /* A copy that cannot be written goes to an alternate; the superblock says so before the other is written. */
-static int dmr_table_relocate(struct dmr_pair *pair, u32 segment, unsigned int which, u64 generation)
+static int dmr_table_relocate(struct dmr_pair *pair, u32 segment, unsigned int which,
+			      u64 generation)
 {
 	u8 place[2], to;
 
@@ -225,7 +229,8 @@ int dmr_format(struct dmr_pair *pair)
 	if (r)
 		DMERR("%pg: formatting the spare failed (%d)", pair->bdev, r);
 	else
-		DMINFO("%pg: spare formatted, %llu slots", pair->bdev, dmr_spare_slots(pair->slots));
+		DMINFO("%pg: spare formatted, %llu slots", pair->bdev,
+		       dmr_spare_slots(pair->slots));
 	return r;
 }
 
@@ -273,8 +278,8 @@ int dmr_repair(struct dmr_pair *pair)
 		DMERR("%pg: repairing the spare's metadata failed (%d)", pair->bdev, r);
 		return r;
 	}
-	DMWARN("%pg: metadata repaired: %u tables rewritten, superblock copies good: %u of %u", pair->bdev,
-	       count, hweight32(pair->super_good), DMR_SUPER_COPIES);
+	DMWARN("%pg: metadata repaired: %u tables rewritten, superblock copies good: %u of %u",
+	       pair->bdev, count, hweight32(pair->super_good), DMR_SUPER_COPIES);
 	dmr_big_free(pair->repair);
 	pair->repair = NULL;
 	return 0;

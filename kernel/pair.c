@@ -85,7 +85,8 @@ static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 		return NULL;
 	dmr_uuid_format(t->options.uuid, want);
 	if (pair->blank && !pair->active && list_empty(&pair->targets))
-		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name, want);
+		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name,
+				 want);
 	if (!memcmp(pair->super->uuid, t->options.uuid, 16))
 		return NULL;
 	dmr_uuid_format(pair->super->uuid, have);
@@ -100,8 +101,8 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	if (pair->blank && !pair->active)
 		return NULL;
 	if (sectors < pair->super->covered)
-		return dmr_error("main %s is %llu sectors long, the pair covers %llu", t->main->name,
-				 sectors, pair->super->covered);
+		return dmr_error("main %s is %llu sectors long, the pair covers %llu",
+				 t->main->name, sectors, pair->super->covered);
 	if (!t->options.new_main && dmr_main_differs(&pair->super->main, &t->main_id))
 		return dmr_error("main %s is not the disk that spare %s belongs to; if it is a copy of it, say new_main",
 				 t->main->name, t->spare->name);
@@ -131,12 +132,12 @@ static char *dmr_registry_conflict(const struct dmr_target *t, const struct dmr_
 
 	list_for_each_entry(other, &dmr_registry, link)
 		if (!memcmp(other->super->uuid, pair->super->uuid, 16))
-			return dmr_error("spare %pg has the same uuid as %pg, which is in use", pair->bdev,
-					 other->bdev);
+			return dmr_error("spare %pg has the same uuid as %pg, which is in use",
+					 pair->bdev, other->bdev);
 	other = dmr_left_out(t, pair);
 	if (other)
-		return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors", pair->bdev,
-				 other->bdev);
+		return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors",
+				 pair->bdev, other->bdev);
 	return NULL;
 }
 
@@ -239,8 +240,8 @@ static bool dmr_replaces_used_spare(const struct dmr_target *t)
 	other = dmr_left_out(t, t->pair);
 	spin_unlock(&dmr_registry_list_lock);
 	if (other)
-		DMERR("%s: spare %s cannot replace another one, which holds relocated sectors by now", t->name,
-		      t->spare->name);
+		DMERR("%s: spare %s cannot replace another one, which holds relocated sectors by now",
+		      t->name, t->spare->name);
 	return other;
 }
 

@@ -61,12 +61,14 @@ static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 s
 {
 	struct block_device *bdev;
 	u64 from;
+	int r;
 
 	bdev = dmr_reader(t, run, sector, &from);
 	if (!bdev)
 		return false;
-	return dmr_suspect(errno_to_blk_status(dmr_bdev_io(bdev, &t->bios, REQ_OP_READ | REQ_NOMERGE,
-							   from, t->copy[0], run->count << SECTOR_SHIFT)));
+	r = dmr_bdev_io(bdev, &t->bios, REQ_OP_READ | REQ_NOMERGE, from, t->copy[0],
+			run->count << SECTOR_SHIFT);
+	return dmr_suspect(errno_to_blk_status(r));
 }
 
 /* The sectors of a step that the map sees alike. */
@@ -85,7 +87,8 @@ static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patie
 }
 
 /* Units of the note in which something does not read, without a fence. How many; the note advances. */
-static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note, u64 unit[DMR_FENCE_RANGES])
+static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note,
+			     u64 unit[DMR_FENCE_RANGES])
 {
 	u64 end = note->sector + note->count, sector = round_down(note->sector, dmr_read_step(t));
 	struct dmr_run run;
@@ -94,7 +97,8 @@ static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note, u64 un
 	while (sector < end && found < DMR_FENCE_RANGES &&
 	       !dmr_out_of_patience(note, DMR_PATIENCE / 2)) {
 		dmr_step_run(t, sector, max(end, sector + 1), &run);
-		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) && dmr_run_fails(t, &run, sector)) {
+		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
+		    dmr_run_fails(t, &run, sector)) {
 			unit[found++] = sector / DMR_UNIT_SECTORS;
 			/* The rest of the unit is looked at behind the fence. */
 			run.count = DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS;
@@ -116,13 +120,15 @@ static u8 dmr_confirm(struct dmr_target *t, const struct dmr_note *note, u64 uni
 
 	for (; sector < end && !dmr_out_of_patience(note, DMR_PATIENCE); sector += run.count) {
 		dmr_step_run(t, sector, end, &run);
-		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) && dmr_run_fails(t, &run, sector))
+		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
+		    dmr_run_fails(t, &run, sector))
 			bad |= dmr_mask(sector % DMR_UNIT_SECTORS, run.count);
 	}
 	return bad;
 }
 
-static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit, u32 count)
+static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit,
+			     u32 count)
 {
 	struct dmr_change change[DMR_FENCE_RANGES];
 	struct dmr_unit room[2 * DMR_FENCE_RANGES];

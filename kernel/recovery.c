@@ -111,7 +111,8 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
-	blk_status_t status = dmr_submit_wait(dmr_part(t, bio, offset, count, t->main_bdev, sector));
+	blk_status_t status =
+		dmr_submit_wait(dmr_part(t, bio, offset, count, t->main_bdev, sector));
 
 	if (!status)
 		dmr_breaker_succeeded(t);
@@ -135,7 +136,8 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 }
 
 /* Reads and discards that met a fence: each run where it belongs. */
-static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset, const struct dmr_run *run)
+static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
+			     const struct dmr_run *run)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	bool discard = bio_op(bio) == REQ_OP_DISCARD;

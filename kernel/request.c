@@ -20,7 +20,8 @@ struct dmr_request {
 	struct dmr_unit unit[2 * DMR_REQUEST_UNITS];
 };
 
-typedef void (*dmr_step_fn)(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask);
+typedef void (*dmr_step_fn)(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
+			    u8 mask);
 
 static void dmr_request_fail(struct dmr_request *q, u64 unit, int error, const char *why)
 {
@@ -44,7 +45,8 @@ static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_cha
 			dmr_request_fail(q, c->is.unit, -ENOSPC, "no free slot");
 			return false;
 		}
-		status = dmr_cargo_write(t, pair->bdev, dmr_slot_sector(c->will.slot), cargo->mask, cargo);
+		status = dmr_cargo_write(t, pair->bdev, dmr_slot_sector(c->will.slot), cargo->mask,
+					 cargo);
 		if (!status)
 			return true;
 		if (!c->fresh || !dmr_suspect(status) || !dmr_spare_answers(pair))
@@ -58,7 +60,8 @@ static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_cha
 }
 
 /* Main's sectors to the slot; unreadable ones become pending (C18). */
-static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
+			   u8 mask)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0] };
 	blk_status_t status;
@@ -66,8 +69,8 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 	mask &= ~c->is.owned;
 	if (!mask)
 		return;
-	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, dmr_read_step(t),
-				&cargo);
+	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
+				dmr_read_step(t), &cargo);
 	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
 		dmr_request_fail(q, c->is.unit, -EIO, "main does not answer");
 		return;
@@ -81,7 +84,8 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 }
 
 /* The slot's sectors back to main; main is flushed and compared before the commit (C22). */
-static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
+			     u8 mask)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0] };
 
@@ -92,7 +96,8 @@ static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct
 	mask &= c->is.owned;
 	if (!mask)
 		return;
-	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS, &cargo))
+	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS,
+			   &cargo))
 		dmr_request_fail(q, c->is.unit, -EIO, "the spare cannot be read");
 	else if (dmr_cargo_write(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, &cargo))
 		dmr_request_fail(q, c->is.unit, -EIO, "main fails writes there");
@@ -103,15 +108,16 @@ static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct
 }
 
 /* Pending sectors are read again where their data belongs. */
-static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c, u8 mask)
+static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
+			    u8 mask)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0] };
 	u8 on_main = mask & c->is.pending & ~c->is.owned;
 	u8 on_spare = c->is.lost ? 0 : mask & c->is.pending & c->is.owned;
 
 	if (on_main) {
-		dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, on_main, dmr_read_step(t),
-			       &cargo);
+		dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, on_main,
+			       dmr_read_step(t), &cargo);
 		c->will.pending &= ~cargo.mask;
 	}
 	if (on_spare) {
@@ -126,7 +132,8 @@ static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct 
 
 static int dmr_flush_main(struct dmr_target *t)
 {
-	return dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+	return dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL,
+			   0);
 }
 
 /* C22: what main gives back must be what the slot holds. */
@@ -136,8 +143,10 @@ static bool dmr_main_has(struct dmr_target *t, const struct dmr_change *c)
 	u8 mask = c->is.owned & ~c->will.owned;
 	unsigned int first, count, at;
 
-	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS, &slot) ||
-	    dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, DMR_UNIT_SECTORS, &main))
+	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS,
+			   &slot) ||
+	    dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, DMR_UNIT_SECTORS,
+			   &main))
 		return false;
 	for (at = 0; dmr_mask_run(mask, at, &first, &count); at = first + count)
 		if (memcmp(slot.page + (first << SECTOR_SHIFT), main.page + (first << SECTOR_SHIFT),
@@ -163,8 +172,9 @@ static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units)
 			continue;
 		if (!ok || (q->m->verb == DMR_VERB_UNREMAP && !dmr_main_has(t, c))) {
 			c->fate = DMR_FAILED;
-			dmr_request_fail(q, c->is.unit, -EIO, ok ? "main does not hold what was written to it" :
-							      "a flush failed");
+			dmr_request_fail(q, c->is.unit, -EIO,
+					 ok ? "main does not hold what was written to it"
+					    : "a flush failed");
 		}
 	}
 }
@@ -190,7 +200,8 @@ static const dmr_step_fn dmr_steps[DMR_VERBS] = {
 };
 
 /* The units of [q->next, end) that are fenced; stops early when time is up. Returns how many were looked at. */
-static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 end, unsigned long deadline)
+static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 end,
+			     unsigned long deadline)
 {
 	u64 sector = q->next;
 	u32 units = 0;
@@ -216,7 +227,8 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 en
 	return units;
 }
 
-static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 end, unsigned long deadline)
+static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 end,
+			     unsigned long deadline)
 {
 	u32 units, i;
 
@@ -242,7 +254,8 @@ void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 	while (q->next < end && !q->error && time_before(jiffies, deadline)) {
 		stop = min_t(u64, end, round_down(q->next, DMR_UNIT_SECTORS) +
 			     DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
-		dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS), round_up(stop, DMR_UNIT_SECTORS));
+		dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS),
+			      round_up(stop, DMR_UNIT_SECTORS));
 		dmr_fence_up(t);
 		mutex_lock(&pair->lock);
 		dmr_request_step(t, q, stop, deadline);
@@ -269,7 +282,8 @@ static void dmr_request_answer(const struct dmr_request *q, char *result, unsign
 		scnprintf(result + n, maxlen - n, DMR_LIST_NEXT " %llu\n", q->next);
 }
 
-int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result, unsigned int maxlen)
+int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
+		unsigned int maxlen)
 {
 	struct dmr_request *q = kvzalloc(sizeof(*q), GFP_KERNEL);
 	int r = -EBUSY;

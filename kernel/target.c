@@ -21,7 +21,8 @@ void dmr_set_full(struct dmr_target *t, bool full)
 		return;
 	WRITE_ONCE(pair->full, full);
 	if (full)
-		DMWARN("%s: spare %s has no free slot for another bad unit", t->name, t->spare->name);
+		DMWARN("%s: spare %s has no free slot for another bad unit", t->name,
+		       t->spare->name);
 	else
 		DMINFO("%s: spare %s has free slots again", t->name, t->spare->name);
 	dmr_event(t);
@@ -30,8 +31,8 @@ void dmr_set_full(struct dmr_target *t, bool full)
 void dmr_freeze(struct dmr_target *t, int error)
 {
 	WRITE_ONCE(t->pair->frozen, true);
-	DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation", t->name,
-	      t->spare->name, error);
+	DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation",
+	      t->name, t->spare->name, error);
 	dmr_event(t);
 }
 
@@ -115,9 +116,10 @@ static void dmr_status(struct dm_target *ti, status_type_t type, unsigned int fl
 		break;
 	case STATUSTYPE_IMA:
 		dmr_uuid_format(t->pair->super->uuid, uuid);
-		scnprintf(result, maxlen, "target_name=%s,target_version=%u.%u.%u,main=%s,spare=%s,uuid=%s;",
-			  ti->type->name, ti->type->version[0], ti->type->version[1], ti->type->version[2],
-			  t->main->name, t->spare->name, uuid);
+		scnprintf(result, maxlen,
+			  "target_name=%s,target_version=%u.%u.%u,main=%s,spare=%s,uuid=%s;",
+			  ti->type->name, ti->type->version[0], ti->type->version[1],
+			  ti->type->version[2], t->main->name, t->spare->name, uuid);
 		break;
 	}
 }
@@ -128,7 +130,8 @@ static char *dmr_check_devices(struct dmr_target *t)
 	struct block_device *main = t->main->bdev, *spare = t->spare->bdev;
 
 	if (dmr_devices_overlap(main, spare))
-		return dmr_error("main %s and spare %s share sectors of one disk", t->main->name, t->spare->name);
+		return dmr_error("main %s and spare %s share sectors of one disk", t->main->name,
+				 t->spare->name);
 	if (bdev_is_zoned(main) || bdev_is_zoned(spare))
 		return dmr_error("%s is a zoned device: they cannot be relocated",
 				 bdev_is_zoned(main) ? t->main->name : t->spare->name);
@@ -159,7 +162,8 @@ static char *dmr_check_swapped(struct dmr_target *t)
 		u64 sector = dmr_super_sector(i);
 
 		if (sector + DMR_BLOCK_SECTORS > dmr_bdev_sectors(t->main_bdev) ||
-		    dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_READ, sector, t->scratch, DMR_BLOCK_SIZE))
+		    dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_READ, sector, t->scratch,
+				DMR_BLOCK_SIZE))
 			continue;
 		if (dmr_super_decode(t->scratch, i, super) == DMR_GOOD)
 			error = dmr_error("main %s carries a dm-remap superblock: are main and spare swapped?",
@@ -220,7 +224,8 @@ static int dmr_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	int r = -EINVAL;
 
 	if (argc < 2) {
-		ti->error = dmr_error("%u words given: expected <main> <spare> [<#args> <arg>...]", argc);
+		ti->error = dmr_error("%u words given: expected <main> <spare> [<#args> <arg>...]",
+				      argc);
 		return -EINVAL;
 	}
 	if (!dmr_table_writable(ti->table)) {

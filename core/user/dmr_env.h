@@ -80,7 +80,6 @@ static inline unsigned int dmr_ilog2_64(u64 v)
 }
 
 #define dmr_smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
-#define dmr_smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 
 /* What snprintf() really wrote. */
 __attribute__((format(printf, 3, 4)))
