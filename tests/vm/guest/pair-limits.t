@@ -44,6 +44,31 @@ dmsetup remove r
 dmsetup remove f
 dmsetup remove l
 
+## Each kind of limit
+
+# A SCSI disk with larger physical blocks and small discards as the spare; then as main, with more segments than the spare.
+mk_scsi scsi 64M physblk_exp=3 opt_blks=64 lbpu=1 unmap_max_blocks=16 unmap_granularity=8
+mk_null small 16M
+num "the two differ in physical blocks" "$(of "$scsi" physical_block_size)" -gt "$(of "$main" physical_block_size)"
+num "in discards" "$(of "$scsi" discard_max_bytes)" -lt "$(of "$main" discard_max_bytes)"
+num "and in segments" "$(of "$scsi" max_segments)" -gt "$(of "$small" max_segments)"
+for pair in "$main $scsi" "$scsi $small"; do
+	# shellcheck disable=SC2086 # words
+	set -- $pair
+	blank "$2"
+	[ "$1" != "$scsi" ] || blank "$1"
+	dm_create l "0 32768 linear $1 0"
+	dm_create r "0 32768 dm-remap-v4 $1 $2"
+	# Device-mapper itself offers write-zeroes only where every device that is named can do them.
+	if [ "$(of "$2" write_zeroes_max_bytes)" = 0 ]; then
+		is "C17: without write-zeroes on ${2##*/} there are none" "$(of $r write_zeroes_max_bytes)" 0
+		sizes=${sizes/write_zeroes_max_bytes/}
+	fi
+	is "C17: every size of ${1##*/} with ${2##*/} as its spare is that of dm-linear" "$(limits $r)" "$(limits /dev/mapper/l)"
+	dmsetup remove r
+	dmsetup remove l
+done
+
 ## The other way round: a spare that can more does not lend it to main
 
 echo 64 >"$(queue_of "$main")/max_sectors_kb"
