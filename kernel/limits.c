@@ -33,9 +33,6 @@ void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->max_user_sectors = own.max_user_sectors;
 #endif
 	limits->max_hw_sectors = own.max_hw_sectors;
-#ifdef DMR_HAVE_MAX_USER_SECTORS
-	limits->max_user_sectors = own.max_user_sectors;
-#endif
 	limits->max_dev_sectors = own.max_dev_sectors;
 	limits->chunk_sectors = own.chunk_sectors;
 	limits->max_segments = own.max_segments;
