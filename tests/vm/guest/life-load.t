@@ -39,7 +39,8 @@ done
 is "C15: suspend, reload, noflush and rename go well under fio ($rounds rounds)" "$failed" ""
 num "C15: enough of them" $rounds -ge 4
 wait $pid
-is "C15: fio saw no error and reads back what it wrote" "$? $(grep -ci 'error=\|verify:' /tmp/fio.out)" "0 0"
+is "C15: fio saw no error and reads back what it wrote" "$? $(grep -ci 'error=\|verify:' /tmp/fio.out)" "0 0" ||
+	diag "$(tail -n 5 /tmp/fio.out; status_of r; dmesg | grep 'device-mapper: remap' | tail -n 20)"
 num "C3: meanwhile units were relocated" "$(used_slots r)" -gt 8
 map=$(message r list)
 state=$(status_of r | cut -d ' ' -f 1-5)
