@@ -11,12 +11,12 @@ len=$(sectors "$lower")
 dm_create f "0 $len remap-faulty $lower 0 1 cache"
 remap_create r $f "$spare" || bail "no pair"
 table=$(dmsetup table r)
+# fio opens its file again to verify, when /dev/mapper may have another name for it.
 fio_on() { # OPTION...: writes all of the device at random, now and then flushed, and reads it back
-	fio --name=v --filename="$dev" --direct=1 --ioengine=libaio --iodepth=8 --size=32M --bsrange=512-65536 \
+	fio --name=v --filename="/dev/dm-$(dmsetup info -c --noheadings -o minor r | tr -d ' ')" --direct=1 --ioengine=libaio --iodepth=8 --size=32M --bsrange=512-65536 \
 		--bs_unaligned=0 --blockalign=512 --verify=crc32c --verify_fatal=1 --rw=randwrite --fsync=64 \
 		--minimal "$@"
 }
-dev=$r
 
 ## Everything at once
 
