@@ -7,8 +7,10 @@
 modprobe libaio 2>/dev/null
 io_disks 2G 8M
 io_pair
-load() { # in the background: 64 random writes in flight until all have failed
-	fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --ioengine=io_uring --iodepth=64 \
+# In the background: 64 random writes in flight until all have failed. Everywhere on the disk, but in few
+# places of it: what was written once takes the guest's memory.
+load() {
+	fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --ba=64k --ioengine=io_uring --iodepth=64 \
 		--randrepeat=0 --time_based --runtime=60 --continue_on_error=none --output=/tmp/fio.out >/dev/null 2>&1 &
 	fio=$!
 	until_true 20 test "$(counters m writes)" -gt 500
