@@ -2,8 +2,9 @@
 /*
  * The map in memory: which sectors of main have their data on the spare.
  * Readers are lock-free under RCU and never miss a published unit, also during a resize.
+ * Functions marked "reader" take RCU themselves, but for those that hand out the filter.
  * There is one writer at a time: every function not marked "reader" needs the caller's lock
- * (the kernel's map_mutex). Sectors are 512 bytes, counted from main's start.
+ * (the kernel's pair->lock). Sectors are 512 bytes, counted from main's start.
  */
 #ifndef DMR_CORE_MAP_H
 #define DMR_CORE_MAP_H

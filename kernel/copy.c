@@ -18,14 +18,12 @@ bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int 
 	return end > from;
 }
 
+/* Some of a unit's sectors, alone: merged with others they would share their fate. */
 static blk_status_t dmr_sectors_io(struct dmr_target *t, struct block_device *bdev, blk_opf_t opf,
 				   u64 sector, void *data, u32 count)
 {
-	struct bio *bio = dmr_bio_alloc(bdev, 1, opf | REQ_SYNC | REQ_NOMERGE, &t->bios);
-
-	bio->bi_iter.bi_sector = sector;
-	__bio_add_page(bio, virt_to_page(data), count << SECTOR_SHIFT, offset_in_page(data));
-	return dmr_submit_wait(bio);
+	return dmr_bdev_io(bdev, &t->bios, opf | REQ_SYNC | REQ_NOMERGE, sector, data,
+			   count << SECTOR_SHIFT);
 }
 
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,

@@ -50,7 +50,7 @@ struct dmr_pair {
 	struct list_head targets;	/* under the registry's lock */
 	struct mapped_device *md;	/* whose spare it is */
 	struct block_device *bdev;	/* kept open by the targets' tables */
-	u64 bdev_sectors;		/* its length at load or grow */
+	u64 bdev_sectors;		/* its length when it was loaded */
 	bool blank;			/* to be formatted by the first resume */
 	bool active;			/* the first resume has been */
 
@@ -140,7 +140,7 @@ struct dmr_request;		/* request.c */
 
 /* One line of a table. */
 struct dmr_target {
-	/* Read by every bio; written at construction only. */
+	/* Read by every bio; written by activation, drains, fences and when main fails. */
 	struct dm_target *ti;
 	struct block_device *main_bdev;
 	const struct dmr_filter *filter;
@@ -218,7 +218,7 @@ __printf(1, 2) char *dmr_error(const char *format, ...);
 void dmr_set_full(struct dmr_target *t, bool full);
 void dmr_freeze(struct dmr_target *t, int error);
 
-/* target.c: raises a device-mapper event. Process context, not under pair->lock's I/O-free users. */
+/* target.c: raises a device-mapper event, soon. Any context. */
 void dmr_event(struct dmr_target *t);
 /* any context, no locks */
 enum dmr_state dmr_target_state(const struct dmr_target *t);
@@ -342,18 +342,22 @@ int dmr_session_begin(struct dmr_pair *pair);
 int dmr_table_read(struct dmr_pair *pair, u32 segment);
 /*
  * After dmr_table_read() (or dmr_table_init() with table_good cleared) of the same segment:
- * writes pair->block[0] durably to one copy, then to the other, bad ones first. 0, or the error; *touched says whether anything was
- * written, in which case the new content may or may not be found after the next activation.
+ * writes pair->block[0] durably to one copy, then to the other, bad ones first. 0, or the error;
+ * *touched says whether anything was written, in which case the new content may or may not be
+ * found after the next activation.
  */
 int dmr_table_commit(struct dmr_pair *pair, u32 segment, bool *touched);
 /* Flushes the spare's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */
 void dmr_spare_flushed(struct dmr_pair *pair, u64 mark);
-/* One metadata or probing I/O of `bytes` (a multiple of 512), into or from kernel memory. */
+/*
+ * One I/O of our own with `bytes` (a multiple of 512; 0 for a flush) of kernel memory, waited for; the
+ * second form is to the spare, and returns an errno.
+ */
+blk_status_t dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
+			 void *data, unsigned int bytes);
 int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, unsigned int bytes);
-int dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
-		void *data, unsigned int bytes);
 
 /* reads.c: the worker's part for one note; true if it has to be called again for it (C4, C7). */
 bool dmr_look_into(struct dmr_target *t, struct dmr_note *note);

@@ -252,9 +252,7 @@ static bool dmr_owner_changed(struct dmr_target *t, const struct dmr_io *io)
 
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, count))
 		return false;
-	rcu_read_lock();
 	dmr_map_find(t->pair->map, io->iter.bi_sector, count, &run);
-	rcu_read_unlock();
 	return run.count < count || (run.kind != DMR_MAIN && run.kind != DMR_PENDING);
 }
 

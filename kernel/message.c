@@ -48,9 +48,7 @@ static int dmr_msg_list(struct dmr_target *t, const struct dmr_message *m, char 
 
 	result[0] = '\0';
 	for (;;) {
-		rcu_read_lock();
 		found = dmr_map_next(t->pair->map, &sector, end, &run);
-		rcu_read_unlock();
 		if (!found)
 			break;
 		if (n + DMR_LINE_ROOM >= maxlen || time_after(jiffies, deadline)) {

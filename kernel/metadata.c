@@ -14,20 +14,20 @@ static const u8 dmr_super_order[DMR_SUPER_COPIES] = { 1, 2, 3, 0 };
 
 #define DMR_METADATA_WRITE	(REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_FUA)
 
-int dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
-		void *data, unsigned int bytes)
+blk_status_t dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
+			 void *data, unsigned int bytes)
 {
 	struct bio *bio = dmr_bio_alloc(bdev, 1, opf, bios);
 
 	bio->bi_iter.bi_sector = sector;
 	if (bytes)
 		__bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data));
-	return blk_status_to_errno(dmr_submit_wait(bio));
+	return dmr_submit_wait(bio);
 }
 
 int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, unsigned int bytes)
 {
-	return dmr_bdev_io(pair->bdev, &pair->bios, opf, sector, data, bytes);
+	return blk_status_to_errno(dmr_bdev_io(pair->bdev, &pair->bios, opf, sector, data, bytes));
 }
 
 void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)

@@ -60,15 +60,15 @@ static struct block_device *dmr_reader(struct dmr_target *t, const struct dmr_ru
 static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 sector)
 {
 	struct block_device *bdev;
+	blk_status_t status;
 	u64 from;
-	int r;
 
 	bdev = dmr_reader(t, run, sector, &from);
 	if (!bdev)
 		return false;
-	r = dmr_bdev_io(bdev, &t->bios, REQ_OP_READ | REQ_NOMERGE, from, t->copy[0],
-			run->count << SECTOR_SHIFT);
-	return dmr_suspect(errno_to_blk_status(r));
+	status = dmr_bdev_io(bdev, &t->bios, REQ_OP_READ | REQ_NOMERGE, from, t->copy[0],
+			     run->count << SECTOR_SHIFT);
+	return dmr_suspect(status);
 }
 
 /* The sectors of a step that the map sees alike. */
@@ -76,9 +76,7 @@ static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_r
 {
 	u32 step = dmr_read_step(t);
 
-	rcu_read_lock();
 	dmr_map_find(t->pair->map, sector, min_t(u64, end - sector, step - sector % step), run);
-	rcu_read_unlock();
 }
 
 static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patience)

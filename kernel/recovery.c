@@ -203,9 +203,7 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	if (READ_ONCE(t->breaker.tripped))
 		return 0;
 	count = min(count, BIO_MAX_VECS * PAGE_SECTORS);
-	rcu_read_lock();
 	dmr_map_find(t->pair->map, sector, count, &run);
-	rcu_read_unlock();
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
 	if (!dmr_write_main(t, bio, offset, run.count))
@@ -269,14 +267,13 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 {
 	struct dmr_io *io = dmr_io_of(bio);
 	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
-
 	bool write = op_is_write(bio_op(bio)) && bio_op(bio) != REQ_OP_DISCARD;
 
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
 		u32 count = min_t(u32, total - io->done,
 				  DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
-		blk_status_t status = BLK_STS_OK;
+		blk_status_t status;
 		struct dmr_run run;
 
 		if (bio_op(bio) == REQ_OP_WRITE_ZEROES && io->done >= b->narrow_until) {
@@ -290,10 +287,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		if (write && (dmr_batch_full(b, sector / DMR_UNIT_SECTORS) ||
 			      dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
 			return false;
-		rcu_read_lock();
 		dmr_map_find(t->pair->map, sector, count, &run);
-		rcu_read_unlock();
-
 		status = write ? dmr_rewrite(t, b, bio, &run) : dmr_pass(t, bio, io->done, &run);
 		if (status && !io->result)
 			io->result = status;

@@ -130,7 +130,7 @@ static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct 
 		c->fate = DMR_READY;
 }
 
-static int dmr_flush_main(struct dmr_target *t)
+static blk_status_t dmr_flush_main(struct dmr_target *t)
 {
 	return dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL,
 			   0);

@@ -9,6 +9,20 @@
 #include "unit.h"
 #include "map.h"
 
+/* For a group of tests: the map's caches are there, and at the end nothing is left of what was allocated. */
+static inline int map_set_up(void **state)
+{
+	(void)state;
+	return dmr_map_init() ? 0 : -1;
+}
+
+static inline int map_tear_down(void **state)
+{
+	(void)state;
+	dmr_map_exit();
+	return dmr_env_bytes ? -1 : 0;
+}
+
 struct model {
 	u64 sectors, units;
 	struct dmr_unit *unit;		/* all zero masks: not mapped */

@@ -105,19 +105,6 @@ static void a_shorter_main_changes_nothing(void **state)
 	dmr_map_destroy(map);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return dmr_map_init() ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dmr_map_exit();
-	return dmr_env_bytes ? -1 : 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,5 +114,5 @@ int main(void)
 		cmocka_unit_test(a_shorter_main_changes_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, map_set_up, map_tear_down);
 }

@@ -268,19 +268,6 @@ static void refill_and_resize_without_memory_leave_the_map_working(void **state)
 	free(units);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return dmr_map_init() ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dmr_map_exit();
-	return dmr_env_bytes ? -1 : 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,5 +281,5 @@ int main(void)
 		cmocka_unit_test(refill_and_resize_without_memory_leave_the_map_working),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, map_set_up, map_tear_down);
 }

@@ -141,19 +141,6 @@ static void map_agrees_with_model(void **state)
 	assert_int_equal(dmr_env_bytes, bytes);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return dmr_map_init() ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dmr_map_exit();
-	return dmr_env_bytes ? -1 : 0;
-}
-
 static struct shape shapes[] = {
 	{ "one short unit", 3, 200, 1, 40, 1 },
 	{ "dense, one group and a bit", 519, 2000, 1, 20, 2 },
@@ -172,5 +159,5 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(shapes); i++)
 		tests[i] = (struct CMUnitTest) { shapes[i].what, map_agrees_with_model, NULL, NULL,
 						 &shapes[i] };
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, map_set_up, map_tear_down);
 }

@@ -265,17 +265,16 @@ static void a_resize_waits_for_the_readers_of_the_one_before(void **state)
 
 static int set_up(void **state)
 {
-	(void)state;
 	rcu_register_thread();
-	return dmr_map_init() ? 0 : -1;
+	return map_set_up(state);
 }
 
 static int tear_down(void **state)
 {
-	(void)state;
-	dmr_map_exit();
+	int result = map_tear_down(state);
+
 	rcu_unregister_thread();
-	return dmr_env_bytes ? -1 : 0;
+	return result;
 }
 
 int main(void)

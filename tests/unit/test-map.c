@@ -418,19 +418,6 @@ static void a_map_can_be_destroyed_in_the_middle_of_a_resize(void **state)
 	free(model.unit);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return dmr_map_init() ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dmr_map_exit();
-	return dmr_env_bytes ? -1 : 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,5 +440,5 @@ int main(void)
 		cmocka_unit_test(a_map_can_be_destroyed_in_the_middle_of_a_resize),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, map_set_up, map_tear_down);
 }
