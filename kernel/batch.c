@@ -26,7 +26,7 @@ static void dmr_plan(struct dmr_pair *pair, struct dmr_batch *b)
 		struct dmr_change *c = &b->change[i];
 		u8 mask = dmr_mask(piece->first, piece->count);
 
-		dmr_change_begin(pair, c, piece->unit);
+		dmr_change_begin(&pair->meta, c, piece->unit);
 		c->owner = i;
 		c->will.owned |= mask;
 		c->will.pending &= ~mask;
@@ -54,7 +54,7 @@ static void dmr_find_slots(struct dmr_target *t, struct dmr_batch *b)
 		for (want = 1; i + want < b->count && dmr_wants_slot(&b->change[i + want]) &&
 		     b->piece[i + want].unit == b->piece[i].unit + want; want++)
 			;
-		got = dmr_take_slots(t, b->change, b->count, i, want, hint);
+		got = dmr_take_slots(&t->pair->meta, b->change, b->count, i, want, hint);
 		if (got) {
 			hint = b->change[i + got - 1].will.slot + 1;
 		} else {
@@ -130,10 +130,10 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 		piece->moves = !c->fresh && c->evict == DMR_NO_UNIT;
 		if (!c->fresh || !dmr_spare_answers(t->pair))
 			break;
-		dmr_slot_bad(t, c->will.slot);
+		dmr_slot_bad(&t->pair->meta, c->will.slot);
 		c->fresh = false;
 		c->will.slot = DMR_NO_SLOT;
-		if (!dmr_take_slots(t, b->change, b->count, i, 1, DMR_NO_SLOT))
+		if (!dmr_take_slots(&t->pair->meta, b->change, b->count, i, 1, DMR_NO_SLOT))
 			break;
 	}
 	c->fate = DMR_FAILED;
@@ -185,16 +185,16 @@ void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b)
 	unsigned int i;
 
 	mutex_lock(&pair->lock);
-	if (!pair->frozen && !pair->broken) {
+	if (!pair->meta.frozen && !pair->meta.broken) {
 		dmr_plan(pair, b);
 		dmr_find_slots(t, b);
 		dmr_store_data(t, b);
-		dmr_commit(t, b->change, b->count, b->unit);
+		dmr_commit(&t->pair->meta, b->change, b->count, b->unit);
 		for (i = 0; i < b->count; i++)
 			b->piece[b->change[i].owner].kept = b->change[i].fate == DMR_KEPT;
 		dmr_log_batch(t, b);
 	}
-	mutex_unlock(&pair->lock);
+	dmr_unlock(t);
 	for (i = 0; i < b->count; i++)
 		if (b->piece[i].moves)
 			b->piece[i].kept = !dmr_move_write(t, b->piece[i].bio, b->piece[i].offset,

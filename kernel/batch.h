@@ -6,7 +6,7 @@
 #ifndef DMR_BATCH_H
 #define DMR_BATCH_H
 
-#include "commit.h"
+#include "dmr.h"
 
 #define DMR_BATCH_PIECES	1024u	/* 4 MiB of main */
 

@@ -115,9 +115,9 @@ static blk_status_t dmr_move_locked(struct dmr_target *t, struct bio *bio, u32 o
 	unsigned int tries;
 	blk_status_t status = BLK_STS_IOERR;
 
-	if (pair->frozen || pair->broken)
+	if (pair->meta.frozen || pair->meta.broken)
 		return status;
-	dmr_change_begin(pair, &c, unit);
+	dmr_change_begin(&pair->meta, &c, unit);
 	if (c.is.slot == DMR_NO_SLOT || c.is.doubt)
 		return status;
 	dmr_rescue(t, &c, dmr_mask(first, count), &cargo);
@@ -125,21 +125,21 @@ static blk_status_t dmr_move_locked(struct dmr_target *t, struct bio *bio, u32 o
 	if (!dmr_spare_answers(pair))
 		return status;
 	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		if (!dmr_take_slots(t, &c, 1, 0, 1, DMR_NO_SLOT))
+		if (!dmr_take_slots(&t->pair->meta, &c, 1, 0, 1, DMR_NO_SLOT))
 			return status;
 		status = dmr_fill_slot(t, &c, bio, offset, first, count, &cargo);
 		if (!status)
 			break;
 		if (!dmr_suspect(status) || !dmr_spare_answers(pair)) {
-			dmr_spare_release(pair->slots, c.will.slot);
+			dmr_spare_release(pair->meta.slots, c.will.slot);
 			return status;
 		}
-		dmr_slot_bad(t, c.will.slot);
+		dmr_slot_bad(&t->pair->meta, c.will.slot);
 	}
 	if (status)
 		return status;
 	c.fate = DMR_READY;
-	dmr_commit(t, &c, 1, room);
+	dmr_commit(&t->pair->meta, &c, 1, room);
 	if (c.fate != DMR_KEPT)
 		return BLK_STS_IOERR;
 	DMWARN_LIMIT("%s: unit at sector %llu moved to spare sector %llu, %u of its sectors are lost",
@@ -161,7 +161,7 @@ blk_status_t dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u
 	dmr_fence_up(t);
 	mutex_lock(&t->pair->lock);
 	status = dmr_move_locked(t, bio, offset, sector % DMR_UNIT_SECTORS, count, unit);
-	mutex_unlock(&t->pair->lock);
+	dmr_unlock(t);
 	dmr_fence_down(t);
 	return status;
 }

@@ -6,7 +6,7 @@
 #ifndef DMR_COPY_H
 #define DMR_COPY_H
 
-#include "commit.h"
+#include "dmr.h"
 
 /* Sectors of one unit in memory: what is there, and which of them. */
 struct dmr_cargo {

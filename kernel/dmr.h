@@ -21,20 +21,11 @@
 #include <linux/workqueue.h>
 
 #include "args.h"
-#include "codec.h"
+#include "commit.h"
 #include "compat.h"
-#include "map.h"
-#include "spare.h"
+#include "metadata.h"
 
 #define DM_MSG_PREFIX "remap"
-
-#define DMR_ALL_SUPERS	(BIT(DMR_SUPER_COPIES) - 1)
-
-/* The slot of an entry that lost against another one for the same unit. */
-struct dmr_retired {
-	struct list_head link;
-	u32 slot;
-};
 
 /* Counters that the I/O path touches when an I/O goes to the spare. */
 struct dmr_hits {
@@ -50,35 +41,24 @@ struct dmr_pair {
 	struct list_head targets;	/* under the registry's lock */
 	struct mapped_device *md;	/* whose spare it is */
 	struct block_device *bdev;	/* kept open by the targets' tables */
-	u64 bdev_sectors;		/* its length when it was loaded */
-	bool blank;			/* to be formatted by the first resume */
 	bool active;			/* the first resume has been */
 
 	/*
 	 * Held across metadata I/O by one writer at a time: the recovery worker, activation and
-	 * messages that change the map. Process context. Guards all down to the next comment.
+	 * messages that change the map; given back by dmr_unlock(). Process context. Guards `meta`, but
+	 * for what its header says is read anywhere, and the map, whose readers need no lock.
 	 */
 	struct mutex lock;
-	struct dmr_super *super;
-	struct dmr_spare *slots;
-	bool session_open;		/* this activation has advanced super->session */
-	u32 commits;			/* generations given out in this session */
-	void *block[2];			/* two metadata blocks to work in */
+	struct dmr_metadata meta;
+	bool shown_full, shown_frozen;	/* as the log and an event have told */
+	u32 shown_tried;
 	void *probe;			/* a page for canary reads */
-	u8 super_good;			/* copies of the superblock that are the newest, a bit each */
-	u8 table_good;			/* the same for the two copies of the table last read */
-	unsigned long *repair;		/* segments whose two copies differ, a bit each; NULL: none */
-	struct list_head retire;	/* struct dmr_retired */
 
 	/* Read anywhere. */
-	struct dmr_map *map;
-	bool frozen;			/* a commit failed: nothing new is mapped */
-	bool full;			/* the last write that needed a slot found none */
-	bool broken;			/* the map in memory cannot be trusted any more: all I/O fails */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
 	atomic_t flush_owed;		/* a flush of ours failed: the next user's flush fails too */
-	atomic64_t read_errors, write_errors, spare_errors, metadata_errors;
+	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
 	struct bio_set bios;
 };
@@ -214,10 +194,8 @@ extern struct target_type dmr_target_type;	/* target.c */
 /* module.c: the texts that constructors leave behind in ti->error; never NULL, any context. */
 __printf(1, 2) char *dmr_error(const char *format, ...);
 
-/* target.c: state changes, logged and raised as events. Process context. */
-void dmr_set_full(struct dmr_target *t, bool full);
-void dmr_freeze(struct dmr_target *t, int error);
-
+/* target.c: gives pair->lock back, and tells of what has changed under it. Process context. */
+void dmr_unlock(struct dmr_target *t);
 /* target.c: raises a device-mapper event, soon. Any context. */
 void dmr_event(struct dmr_target *t);
 /* any context, no locks */
@@ -328,25 +306,8 @@ bool dmr_main_differs(const struct dmr_main_id *was, const struct dmr_main_id *i
 /* Do the two share sectors of one disk? */
 bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
 
-/* load.c: reading a spare. Process context, writes nothing. */
-int dmr_load(struct dmr_pair *pair, u64 main_sectors, char **error);
-
-/* metadata.c: writing a spare. Process context, under pair->lock. */
-int dmr_format(struct dmr_pair *pair);
-int dmr_repair(struct dmr_pair *pair);
-/* Writes the superblock with a new generation; 0 if at least two copies are durable. */
-int dmr_super_commit(struct dmr_pair *pair);
-/* Before an activation's first table commit: advances the session, durable. */
-int dmr_session_begin(struct dmr_pair *pair);
-/* Reads the newest copy of a segment's table into pair->block[0] and sets table_good. */
-int dmr_table_read(struct dmr_pair *pair, u32 segment);
-/*
- * After dmr_table_read() (or dmr_table_init() with table_good cleared) of the same segment:
- * writes pair->block[0] durably to one copy, then to the other, bad ones first. 0, or the error;
- * *touched says whether anything was written, in which case the new content may or may not be
- * found after the next activation.
- */
-int dmr_table_commit(struct dmr_pair *pair, u32 segment, bool *touched);
+/* spare-io.c: the spare's I/O that is not the user's. Process context. */
+extern const struct dmr_metadata_io dmr_spare_io;
 /* Flushes the spare's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */

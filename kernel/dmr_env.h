@@ -11,12 +11,16 @@
 #include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/crc32c.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -28,6 +32,16 @@
 #define dmr_ilog2_64(v)			((unsigned int)ilog2((u64)(v)))
 /* Pairs with the dependency of dmr_rcu_dereference(). */
 #define dmr_smp_wmb()			smp_wmb()
+
+#define dmr_log_error(format, ...) \
+	pr_err_ratelimited("device-mapper: remap: " format "\n", ##__VA_ARGS__)
+#define dmr_log_warning(format, ...) \
+	pr_warn_ratelimited("device-mapper: remap: " format "\n", ##__VA_ARGS__)
+#define dmr_log_info(format, ...) \
+	pr_info("device-mapper: remap: " format "\n", ##__VA_ARGS__)
+
+#define dmr_sort(base, count, size, compare)	sort(base, count, size, compare, NULL)
+#define dmr_cond_resched()			cond_resched()
 
 static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
 {
@@ -56,6 +70,18 @@ static inline void *dmr_big_alloc(size_t size)
 }
 
 #define dmr_big_free(ptr)		kvfree(ptr)
+
+/* For I/O: whole pages, zeroed. */
+static inline void *dmr_buffer_alloc(size_t size)
+{
+	return alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
+}
+
+static inline void dmr_buffer_free(void *ptr, size_t size)
+{
+	if (ptr)
+		free_pages_exact(ptr, size);
+}
 
 typedef struct kmem_cache dmr_cache;
 

@@ -141,7 +141,7 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 	if (unlikely(rcu_access_pointer(t->fence)))
 		run.count = dmr_check_fence(t, io, count, &wait);
 	if (!wait)
-		dmr_map_find(t->pair->map, io->iter.bi_sector, run.count, &run);
+		dmr_map_find(t->pair->meta.map, io->iter.bi_sector, run.count, &run);
 	if (run.count < count) {
 		dm_accept_partial_bio(bio, run.count);
 		io->iter.bi_size = bio->bi_iter.bi_size;
@@ -154,7 +154,7 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 /* Flushes, FUA, and a device that nobody may believe any more. */
 static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	if (READ_ONCE(t->pair->broken))
+	if (READ_ONCE(t->pair->meta.broken))
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
@@ -183,7 +183,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 		bio_set_dev(bio, t->main_bdev);
 		return DM_MAPIO_REMAPPED;
 	}
-	if (unlikely(READ_ONCE(t->pair->broken)))
+	if (unlikely(READ_ONCE(t->pair->meta.broken)))
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	return dmr_map_run(t, bio, io);
 }
@@ -252,7 +252,7 @@ static bool dmr_owner_changed(struct dmr_target *t, const struct dmr_io *io)
 
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, count))
 		return false;
-	dmr_map_find(t->pair->map, io->iter.bi_sector, count, &run);
+	dmr_map_find(t->pair->meta.map, io->iter.bi_sector, count, &run);
 	return run.count < count || (run.kind != DMR_MAIN && run.kind != DMR_PENDING);
 }
 

@@ -9,8 +9,8 @@
 int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct dmr_target *t = ti->private;
-	u64 spare_end =
-		DMR_SEGMENT_BASE + (u64)dmr_spare_segments(t->pair->slots) * DMR_SEGMENT_SECTORS;
+	u64 spare_end = DMR_SEGMENT_BASE + (u64)dmr_spare_segments(t->pair->meta.slots) *
+						   DMR_SEGMENT_SECTORS;
 	int r;
 
 	r = fn(ti, t->main, 0, ti->len, data);

@@ -48,7 +48,7 @@ static int dmr_msg_list(struct dmr_target *t, const struct dmr_message *m, char 
 
 	result[0] = '\0';
 	for (;;) {
-		found = dmr_map_next(t->pair->map, &sector, end, &run);
+		found = dmr_map_next(t->pair->meta.map, &sector, end, &run);
 		if (!found)
 			break;
 		if (n + DMR_LINE_ROOM >= maxlen || time_after(jiffies, deadline)) {
@@ -82,33 +82,11 @@ static int dmr_msg_stats_clear(struct dmr_target *t, const struct dmr_message *m
 	atomic64_set(&pair->read_errors, 0);
 	atomic64_set(&pair->write_errors, 0);
 	atomic64_set(&pair->spare_errors, 0);
-	atomic64_set(&pair->metadata_errors, 0);
+	WRITE_ONCE(pair->meta.errors, 0);
 	for_each_possible_cpu(cpu)
 		memset(per_cpu_ptr(pair->hits, cpu), 0, sizeof(struct dmr_hits));
 	scnprintf(result, maxlen, "counters cleared\n");
 	return 1;
-}
-
-/* Under pair->lock. */
-static int dmr_grow(struct dmr_target *t, u32 segments)
-{
-	struct dmr_pair *pair = t->pair;
-	u32 was = pair->super->segments;
-	int r;
-
-	if (!dmr_spare_grow(pair->slots, segments) || !dmr_spare_refill(pair->slots))
-		return -ENOMEM;
-	pair->super->segments = segments;
-	r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
-	if (r) {
-		/* The longer length may be on disk or not; slots there are not used before that is known. */
-		dmr_freeze(t, r);
-		return -EIO;
-	}
-	DMINFO("%s: spare %s grown from %u to %u segments", t->name, t->spare->name, was, segments);
-	if (pair->full)
-		dmr_set_full(t, false);
-	return 0;
 }
 
 static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char *result,
@@ -123,15 +101,15 @@ static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char 
 	mutex_lock(&pair->lock);
 	if (!t->resumed)
 		r = dmr_message_no(t, -EBUSY, "grow: the device is suspended");
-	else if (pair->frozen || pair->broken)
+	else if (pair->meta.frozen || pair->meta.broken)
 		r = dmr_message_no(t, -EIO, "grow: the map is frozen");
-	else if (segments < pair->super->segments)
+	else if (segments < pair->meta.super->segments)
 		r = dmr_message_no(t, -EINVAL, "grow: the spare is shorter than its superblock says");
-	else if (segments > pair->super->segments)
-		r = dmr_grow(t, segments);
+	else if (segments > pair->meta.super->segments)
+		r = dmr_grow(&pair->meta, segments);
 	if (!r)
-		scnprintf(result, maxlen, "%llu slots\n", dmr_spare_slots(pair->slots));
-	mutex_unlock(&pair->lock);
+		scnprintf(result, maxlen, "%llu slots\n", dmr_spare_slots(pair->meta.slots));
+	dmr_unlock(t);
 	mutex_unlock(&t->request_lock);
 	return r ?: 1;
 }
@@ -175,7 +153,7 @@ static int dmr_msg_health(struct dmr_target *t, const struct dmr_message *m, cha
 		  status.state != DMR_TRIPPED ? "closed"
 		  : write_dead		      ? "no_writes"
 					      : "no_answer",
-		  regions, dmr_spare_free(t->pair->slots), status.owned, status.pending,
+		  regions, dmr_spare_free(t->pair->meta.slots), status.owned, status.pending,
 		  status.bad_slots, status.counters.write_errors, status.counters.read_errors,
 		  status.counters.spare_errors, status.counters.metadata_errors);
 	return 1;

@@ -13,21 +13,10 @@ static LIST_HEAD(dmr_registry);
 
 static void dmr_pair_free(struct dmr_pair *pair)
 {
-	struct dmr_retired *retired, *next;
-
-	list_for_each_entry_safe(retired, next, &pair->retire, link)
-		kfree(retired);
-	dmr_big_free(pair->repair);
-	if (pair->map)
-		dmr_map_destroy(pair->map);
-	if (pair->slots)
-		dmr_spare_destroy(pair->slots);
+	dmr_metadata_exit(&pair->meta);
 	bioset_exit(&pair->bios);
 	free_percpu(pair->hits);
-	free_page((unsigned long)pair->block[0]);
-	free_page((unsigned long)pair->block[1]);
 	free_page((unsigned long)pair->probe);
-	dmr_big_free(pair->super);
 	mutex_destroy(&pair->lock);
 	kfree(pair);
 }
@@ -39,17 +28,15 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	if (!pair)
 		return NULL;
 	INIT_LIST_HEAD(&pair->targets);
-	INIT_LIST_HEAD(&pair->retire);
 	mutex_init(&pair->lock);
 	pair->bdev = t->spare->bdev;
-	pair->bdev_sectors = dmr_bdev_sectors(pair->bdev);
+	pair->meta.io = &dmr_spare_io;
+	pair->meta.sectors = dmr_bdev_sectors(pair->bdev);
+	scnprintf(pair->meta.name, sizeof(pair->meta.name), "%pg", pair->bdev);
 	pair->md = dm_table_get_md(t->ti->table);
-	pair->super = dmr_big_alloc(sizeof(*pair->super));
-	pair->block[0] = (void *)get_zeroed_page(GFP_KERNEL);
-	pair->block[1] = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	if (!pair->super || !pair->block[0] || !pair->block[1] || !pair->probe || !pair->hits ||
+	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
 		return NULL;
@@ -84,12 +71,12 @@ static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	if (!t->options.have_uuid)
 		return NULL;
 	dmr_uuid_format(t->options.uuid, want);
-	if (pair->blank && !pair->active && list_empty(&pair->targets))
+	if (pair->meta.blank && !pair->active && list_empty(&pair->targets))
 		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name,
 				 want);
-	if (!memcmp(pair->super->uuid, t->options.uuid, 16))
+	if (!memcmp(pair->meta.super->uuid, t->options.uuid, 16))
 		return NULL;
-	dmr_uuid_format(pair->super->uuid, have);
+	dmr_uuid_format(pair->meta.super->uuid, have);
 	return dmr_error("spare %s has uuid %s, not %s", t->spare->name, have, want);
 }
 
@@ -98,12 +85,12 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 {
 	u64 sectors = dmr_bdev_sectors(t->main_bdev);
 
-	if (pair->blank && !pair->active)
+	if (pair->meta.blank && !pair->active)
 		return NULL;
-	if (sectors < pair->super->covered)
+	if (sectors < pair->meta.super->covered)
 		return dmr_error("main %s is %llu sectors long, the pair covers %llu",
-				 t->main->name, sectors, pair->super->covered);
-	if (!t->options.new_main && dmr_main_differs(&pair->super->main, &t->main_id))
+				 t->main->name, sectors, pair->meta.super->covered);
+	if (!t->options.new_main && dmr_main_differs(&pair->meta.super->main, &t->main_id))
 		return dmr_error("main %s is not the disk that spare %s belongs to; if it is a copy of it, say new_main",
 				 t->main->name, t->spare->name);
 	return NULL;
@@ -118,7 +105,7 @@ static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dm
 	list_for_each_entry(other, &dmr_registry, link) {
 		if (other == pair || other->md != pair->md || dmr_pair_in_table(other, t))
 			continue;
-		dmr_map_stats(other->map, &stats);
+		dmr_map_stats(other->meta.map, &stats);
 		if (stats.units)
 			return other;
 	}
@@ -131,7 +118,7 @@ static char *dmr_registry_conflict(const struct dmr_target *t, const struct dmr_
 	struct dmr_pair *other;
 
 	list_for_each_entry(other, &dmr_registry, link)
-		if (!memcmp(other->super->uuid, pair->super->uuid, 16))
+		if (!memcmp(other->meta.super->uuid, pair->meta.super->uuid, 16))
 			return dmr_error("spare %pg has the same uuid as %pg, which is in use",
 					 pair->bdev, other->bdev);
 	other = dmr_left_out(t, pair);
@@ -154,17 +141,22 @@ static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
 static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **error)
 {
 	struct dmr_pair *pair = dmr_pair_alloc(t);
+	char why[DMR_WHY_SIZE];
+	u8 uuid[16];
 	int r;
 
 	*error = "no memory for the pair";
 	if (!pair)
 		return -ENOMEM;
-	r = dmr_load(pair, t->ti->len, error);
-	if (!r) {
+	generate_random_uuid(uuid);
+	r = dmr_load(&pair->meta, t->ti->len, uuid, why);
+	if (r) {
+		*error = dmr_error("%s", why);
+	} else {
 		struct dmr_map_stats stats;
 
 		/* What an earlier activation wrote may still be in the spare's cache. */
-		dmr_map_stats(pair->map, &stats);
+		dmr_map_stats(pair->meta.map, &stats);
 		atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
 		*error = dmr_registry_conflict(t, pair);
 		r = *error ? -EINVAL : 0;
@@ -248,57 +240,42 @@ static bool dmr_replaces_used_spare(const struct dmr_target *t)
 /* Does the superblock have to be told of this main? */
 static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *t)
 {
-	return t->ti->len > pair->super->covered ||
-	       (t->options.new_main && (dmr_main_differs(&pair->super->main, &t->main_id) ||
-					pair->super->main.kind != t->main_id.kind));
-}
-
-static int dmr_remember_main(struct dmr_pair *pair, const struct dmr_target *t)
-{
-	struct dmr_main_id main_was = pair->super->main;
-	u64 covered_was = pair->super->covered;
-	int r;
-
-	pair->super->covered = max_t(u64, covered_was, t->ti->len);
-	if (t->options.new_main)
-		pair->super->main = t->main_id;
-	r = dmr_session_begin(pair) ?: dmr_super_commit(pair);
-	if (r) {
-		pair->super->main = main_was;
-		pair->super->covered = covered_was;
-	}
-	return r;
+	return t->ti->len > pair->meta.super->covered ||
+	       (t->options.new_main && (dmr_main_differs(&pair->meta.super->main, &t->main_id) ||
+					pair->meta.super->main.kind != t->main_id.kind));
 }
 
 /* Under pair->lock, with no bio of this target on its way. */
 static int dmr_activate(struct dmr_target *t)
 {
 	struct dmr_pair *pair = t->pair;
+	struct dmr_super *super = pair->meta.super;
 	int r = 0;
 
 	/* A reload with a longer main shares the map that was made for the shorter one. */
-	if (!dmr_map_extend(pair->map, t->ti->len))
+	if (!dmr_map_extend(pair->meta.map, t->ti->len))
 		return -ENOMEM;
 	rcu_read_lock();
-	t->filter = dmr_map_filter(pair->map);
+	t->filter = dmr_map_filter(pair->meta.map);
 	rcu_read_unlock();
 	if (!pair->active && dmr_replaces_used_spare(t))
 		return -EBUSY;
 	if (!pair->active) {
-		if (pair->blank) {
-			pair->super->main = t->main_id;
-			r = dmr_format(pair);
+		if (pair->meta.blank) {
+			super->main = t->main_id;
+			r = dmr_format(&pair->meta);
 		} else {
-			r = dmr_repair(pair);
+			r = dmr_repair(&pair->meta);
 		}
 	}
 	if (!r && dmr_main_news(pair, t))
-		r = dmr_remember_main(pair, t);
+		r = dmr_remember_main(&pair->meta, max_t(u64, super->covered, t->ti->len),
+				      t->options.new_main ? &t->main_id : &super->main);
 	if (!r) {
 		/* Said once: what dmsetup prints from now on is to notice the next other main. */
 		t->options.new_main = false;
 		pair->active = true;
-		pair->blank = false;
+		pair->meta.blank = false;
 	}
 	return r;
 }
@@ -310,7 +287,7 @@ int dmr_pair_activate(struct dmr_target *t)
 
 	mutex_lock(&t->pair->lock);
 	r = dmr_activate(t);
-	mutex_unlock(&t->pair->lock);
+	dmr_unlock(t);
 	memalloc_noio_restore(noio);
 	return r;
 }

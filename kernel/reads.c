@@ -75,8 +75,9 @@ static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 s
 static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_run *run)
 {
 	u32 step = dmr_read_step(t);
+	u32 count = min_t(u64, end - sector, step - sector % step);
 
-	dmr_map_find(t->pair->map, sector, min_t(u64, end - sector, step - sector % step), run);
+	dmr_map_find(t->pair->meta.map, sector, count, run);
 }
 
 static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patience)
@@ -137,7 +138,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 	for (i = 0; i < count; i++) {
 		struct dmr_change *c = &change[i];
 
-		dmr_change_begin(pair, c, unit[i]);
+		dmr_change_begin(&pair->meta, c, unit[i]);
 		bad = dmr_confirm(t, note, unit[i]);
 		if (!bad || c->is.doubt)
 			continue;
@@ -146,7 +147,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 		on_main |= bad & ~c->is.owned;
 		on_spare |= bad & c->is.owned;
 		/* A reserve for later writes; a slot of another pending unit is no gain. */
-		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(t, c))
+		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(&t->pair->meta, c))
 			c->fate = DMR_FAILED;
 	}
 	if (on_main && !dmr_main_answers(t)) {
@@ -155,7 +156,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 	}
 	if (on_spare && !dmr_spare_answers(pair))
 		goto dead;
-	dmr_commit(t, change, count, room);
+	dmr_commit(&t->pair->meta, change, count, room);
 	if (on_main || on_spare)
 		DMWARN_LIMIT("%s: main %s: unreadable sectors in %u units, the first at %llu: pending until rewritten",
 			     t->name, t->main->name, count, unit[0] * DMR_UNIT_SECTORS);
@@ -163,7 +164,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 dead:
 	for (i = 0; i < count; i++)
 		change[i].fate = DMR_FAILED;
-	dmr_commit(t, change, count, room);
+	dmr_commit(&t->pair->meta, change, count, room);
 }
 
 /* Pending sectors that a reader got after all: they are as good as any. */
@@ -179,12 +180,12 @@ static void dmr_clear_pending(struct dmr_target *t, struct dmr_note *note)
 		u32 first = note->sector % DMR_UNIT_SECTORS;
 
 		count = min_t(u64, end - note->sector, DMR_UNIT_SECTORS - first);
-		dmr_change_begin(pair, &c, note->sector / DMR_UNIT_SECTORS);
+		dmr_change_begin(&pair->meta, &c, note->sector / DMR_UNIT_SECTORS);
 		if (c.is.lost || c.is.doubt || !(c.is.pending & dmr_mask(first, count)))
 			continue;
 		c.will.pending &= ~dmr_mask(first, count);
 		c.fate = DMR_READY;
-		dmr_commit(t, &c, 1, room);
+		dmr_commit(&t->pair->meta, &c, 1, room);
 	}
 	note->count = 0;
 }
@@ -195,12 +196,12 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 	u64 unit[DMR_FENCE_RANGES];
 	u32 count, i;
 
-	if (READ_ONCE(pair->frozen) || READ_ONCE(pair->broken))
+	if (READ_ONCE(pair->meta.frozen) || READ_ONCE(pair->meta.broken))
 		return false;
 	if (note->good) {
 		mutex_lock(&pair->lock);
 		dmr_clear_pending(t, note);
-		mutex_unlock(&pair->lock);
+		dmr_unlock(t);
 		return false;
 	}
 	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, DMR_PATIENCE / 2))
@@ -213,7 +214,7 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 	dmr_fence_up(t);
 	mutex_lock(&pair->lock);
 	dmr_make_pending(t, note, unit, count);
-	mutex_unlock(&pair->lock);
+	dmr_unlock(t);
 	dmr_fence_down(t);
 	return note->count;
 }

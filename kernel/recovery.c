@@ -203,7 +203,7 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	if (READ_ONCE(t->breaker.tripped))
 		return 0;
 	count = min(count, BIO_MAX_VECS * PAGE_SECTORS);
-	dmr_map_find(t->pair->map, sector, count, &run);
+	dmr_map_find(t->pair->meta.map, sector, count, &run);
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
 	if (!dmr_write_main(t, bio, offset, run.count))
@@ -287,7 +287,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		if (write && (dmr_batch_full(b, sector / DMR_UNIT_SECTORS) ||
 			      dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
 			return false;
-		dmr_map_find(t->pair->map, sector, count, &run);
+		dmr_map_find(t->pair->meta.map, sector, count, &run);
 		status = write ? dmr_rewrite(t, b, bio, &run) : dmr_pass(t, bio, io->done, &run);
 		if (status && !io->result)
 			io->result = status;
@@ -423,12 +423,12 @@ static void dmr_upkeep_fn(struct work_struct *work)
 	bool filled;
 
 	mutex_lock(&pair->lock);
-	filled = dmr_map_refill(pair->map);
-	dmr_map_resize(pair->map);
-	filled &= dmr_spare_refill(pair->slots);
-	if (filled && dmr_spare_free(pair->slots))
-		dmr_set_full(t, false);
-	mutex_unlock(&pair->lock);
+	filled = dmr_map_refill(pair->meta.map);
+	dmr_map_resize(pair->meta.map);
+	filled &= dmr_spare_refill(pair->meta.slots);
+	if (filled && dmr_spare_free(pair->meta.slots))
+		WRITE_ONCE(pair->meta.full, false);
+	dmr_unlock(t);
 }
 
 static void dmr_event_fn(struct work_struct *work)

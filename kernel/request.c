@@ -41,7 +41,7 @@ static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_cha
 	blk_status_t status;
 
 	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		if (c->will.slot == DMR_NO_SLOT && !dmr_take_free_slot(t, c)) {
+		if (c->will.slot == DMR_NO_SLOT && !dmr_take_free_slot(&t->pair->meta, c)) {
 			dmr_request_fail(q, c->is.unit, -ENOSPC, "no free slot");
 			return false;
 		}
@@ -51,7 +51,7 @@ static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_cha
 			return true;
 		if (!c->fresh || !dmr_suspect(status) || !dmr_spare_answers(pair))
 			break;
-		dmr_slot_bad(t, c->will.slot);
+		dmr_slot_bad(&t->pair->meta, c->will.slot);
 		c->fresh = false;
 		c->will.slot = DMR_NO_SLOT;
 	}
@@ -213,7 +213,7 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 en
 
 		if (units && time_after(jiffies, deadline))
 			break;
-		dmr_change_begin(t->pair, c, sector / DMR_UNIT_SECTORS);
+		dmr_change_begin(&t->pair->meta, c, sector / DMR_UNIT_SECTORS);
 		c->fate = DMR_FAILED;
 		if (c->is.doubt)
 			dmr_request_fail(q, c->is.unit, -EIO, "sectors in doubt after a failed commit");
@@ -234,7 +234,7 @@ static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 en
 
 	units = dmr_request_units(t, q, end, deadline);
 	dmr_settle(t, q, units);
-	dmr_commit(t, q->change, units, q->unit);
+	dmr_commit(&t->pair->meta, q->change, units, q->unit);
 	for (i = 0; i < units; i++) {
 		q->sectors += dmr_sectors_changed(q, &q->change[i]);
 		if (q->change[i].fate == DMR_IN_DOUBT)
@@ -249,7 +249,7 @@ void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 	u64 end = q->m->sector + q->m->count, stop;
 
 	q->next = q->m->sector;
-	if (pair->frozen || pair->broken)
+	if (pair->meta.frozen || pair->meta.broken)
 		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the map is frozen");
 	while (q->next < end && !q->error && time_before(jiffies, deadline)) {
 		stop = min_t(u64, end, round_down(q->next, DMR_UNIT_SECTORS) +
@@ -259,7 +259,7 @@ void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 		dmr_fence_up(t);
 		mutex_lock(&pair->lock);
 		dmr_request_step(t, q, stop, deadline);
-		mutex_unlock(&pair->lock);
+		dmr_unlock(t);
 		dmr_fence_down(t);
 	}
 	complete(&q->done);

@@ -13,13 +13,9 @@ void dmr_event(struct dmr_target *t)
 	queue_delayed_work(t->wq, &t->event, HZ / 20);
 }
 
-void dmr_set_full(struct dmr_target *t, bool full)
+static void dmr_tell_full(struct dmr_target *t, bool full)
 {
-	struct dmr_pair *pair = t->pair;
-
-	if (pair->full == full)
-		return;
-	WRITE_ONCE(pair->full, full);
+	t->pair->shown_full = full;
 	if (full)
 		DMWARN("%s: spare %s has no free slot for another bad unit", t->name,
 		       t->spare->name);
@@ -28,25 +24,38 @@ void dmr_set_full(struct dmr_target *t, bool full)
 	dmr_event(t);
 }
 
-void dmr_freeze(struct dmr_target *t, int error)
+void dmr_unlock(struct dmr_target *t)
 {
-	WRITE_ONCE(t->pair->frozen, true);
-	DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation",
-	      t->name, t->spare->name, error);
-	dmr_event(t);
+	struct dmr_pair *pair = t->pair;
+	struct dmr_metadata *meta = &pair->meta;
+
+	if (meta->full != pair->shown_full)
+		dmr_tell_full(t, meta->full);
+	if (meta->frozen && !pair->shown_frozen) {
+		pair->shown_frozen = true;
+		DMERR("%s: spare %s is frozen: no more bad units are relocated", t->name,
+		      t->spare->name);
+		dmr_event(t);
+	}
+	if (meta->tried != pair->shown_tried) {
+		pair->shown_tried = meta->tried;
+		dmr_event(t);
+		dmr_upkeep(t);
+	}
+	mutex_unlock(&pair->lock);
 }
 
 enum dmr_state dmr_target_state(const struct dmr_target *t)
 {
 	const struct dmr_pair *pair = t->pair;
 
-	if (READ_ONCE(pair->broken))
+	if (READ_ONCE(pair->meta.broken))
 		return DMR_STALE;
 	if (READ_ONCE(t->breaker.tripped))
 		return DMR_TRIPPED;
-	if (READ_ONCE(pair->frozen))
+	if (READ_ONCE(pair->meta.frozen))
 		return DMR_FROZEN;
-	if (READ_ONCE(pair->full))
+	if (READ_ONCE(pair->meta.full))
 		return DMR_FULL;
 	return DMR_ACTIVE;
 }
@@ -60,7 +69,7 @@ static void dmr_read_counters(const struct dmr_pair *pair, struct dmr_counters *
 	c->read_errors = atomic64_read(&pair->read_errors);
 	c->write_errors = atomic64_read(&pair->write_errors);
 	c->spare_errors = atomic64_read(&pair->spare_errors);
-	c->metadata_errors = atomic64_read(&pair->metadata_errors);
+	c->metadata_errors = READ_ONCE(pair->meta.errors);
 	for_each_possible_cpu(cpu) {
 		hits = per_cpu_ptr(pair->hits, cpu);
 		c->remapped_reads += READ_ONCE(hits->reads);
@@ -73,17 +82,17 @@ void dmr_target_status(const struct dmr_target *t, struct dmr_status *status)
 	const struct dmr_pair *pair = t->pair;
 	struct dmr_map_stats stats;
 
-	dmr_map_stats(pair->map, &stats);
+	dmr_map_stats(pair->meta.map, &stats);
 	memset(status, 0, sizeof(*status));
 	status->state = dmr_target_state(t);
-	status->used_slots = dmr_spare_used(pair->slots);
-	status->all_slots = dmr_spare_slots(pair->slots);
-	status->bad_slots = dmr_spare_bad(pair->slots);
+	status->used_slots = dmr_spare_used(pair->meta.slots);
+	status->all_slots = dmr_spare_slots(pair->meta.slots);
+	status->bad_slots = dmr_spare_bad(pair->meta.slots);
 	status->owned = stats.owned;
 	status->pending = stats.pending;
 	status->hash_buckets = stats.buckets;
 	status->hash_entries = stats.entries;
-	memcpy(status->uuid, pair->super->uuid, sizeof(status->uuid));
+	memcpy(status->uuid, pair->meta.super->uuid, sizeof(status->uuid));
 	dmr_read_counters(pair, &status->counters);
 }
 
@@ -94,7 +103,7 @@ static void dmr_table_line(const struct dmr_target *t, char *result, unsigned in
 	int n;
 
 	options.have_uuid = true;
-	memcpy(options.uuid, t->pair->super->uuid, sizeof(options.uuid));
+	memcpy(options.uuid, t->pair->meta.super->uuid, sizeof(options.uuid));
 	n = scnprintf(result, maxlen, "%s %s", t->main->name, t->spare->name);
 	dmr_options_format(&options, result + n, maxlen - n);
 }
@@ -115,7 +124,7 @@ static void dmr_status(struct dm_target *ti, status_type_t type, unsigned int fl
 		dmr_table_line(t, result, maxlen);
 		break;
 	case STATUSTYPE_IMA:
-		dmr_uuid_format(t->pair->super->uuid, uuid);
+		dmr_uuid_format(t->pair->meta.super->uuid, uuid);
 		scnprintf(result, maxlen,
 			  "target_name=%s,target_version=%u.%u.%u,main=%s,spare=%s,uuid=%s;",
 			  ti->type->name, ti->type->version[0], ti->type->version[1],
@@ -306,7 +315,7 @@ static void dmr_start_background(struct dmr_target *t)
 {
 	if (READ_ONCE(t->breaker.tripped))
 		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
-	if (dmr_map_wants_work(t->pair->map))
+	if (dmr_map_wants_work(t->pair->meta.map))
 		dmr_upkeep(t);
 }
 

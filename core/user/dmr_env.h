@@ -8,6 +8,7 @@
 #define DMR_ENV_H
 
 #include <endian.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +36,7 @@ typedef __u64 u64;
 #define le64_to_cpu(v)		((u64)le64toh(v))
 
 #define __rcu
+#define __printf(text, first)	__attribute__((format(printf, text, first)))
 #ifndef likely
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
@@ -95,6 +97,17 @@ static inline int scnprintf(char *text, size_t size, const char *format, ...)
 		return 0;
 	return (size_t)len < size ? len : (int)size - 1;
 }
+
+/* Where the core's log goes; a program that wants none of it says so before it includes this. */
+#ifndef dmr_log
+#define dmr_log(format, ...)		fprintf(stderr, format "\n", ##__VA_ARGS__)
+#endif
+#define dmr_log_error(...)		dmr_log(__VA_ARGS__)
+#define dmr_log_warning(...)		dmr_log(__VA_ARGS__)
+#define dmr_log_info(...)		dmr_log(__VA_ARGS__)
+
+#define dmr_sort(base, count, size, compare)	qsort(base, count, size, compare)
+#define dmr_cond_resched()			do { } while (0)
 
 /* As the kernel's crc32c(): the caller inverts before and after. */
 static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
@@ -183,6 +196,17 @@ static inline void *dmr_big_alloc(size_t size)
 
 static inline void dmr_big_free(void *ptr)
 {
+	dmr_env_free(ptr);
+}
+
+static inline void *dmr_buffer_alloc(size_t size)
+{
+	return dmr_env_alloc(size, true);
+}
+
+static inline void dmr_buffer_free(void *ptr, size_t size)
+{
+	(void)size;
 	dmr_env_free(ptr);
 }
 

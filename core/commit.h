@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later */
 /*
  * A commit: changes of the map made durable on the spare and then published, all that go into
- * one table block by one write of it (to each copy). Process context, under pair->lock.
+ * one table block by one write of it (to each copy). One user at a time, who may wait for I/O.
  */
-#ifndef DMR_COMMIT_H
-#define DMR_COMMIT_H
+#ifndef DMR_CORE_COMMIT_H
+#define DMR_CORE_COMMIT_H
 
-#include "dmr.h"
+#include "metadata.h"
 
 #define DMR_NO_UNIT	(~0ULL)
 
@@ -38,27 +38,28 @@ static inline u8 dmr_mask(unsigned int first, unsigned int count)
 }
 
 /* Fills `is` from the map and makes `will` the same. */
-void dmr_change_begin(struct dmr_pair *pair, struct dmr_change *change, u64 unit);
+void dmr_change_begin(struct dmr_metadata *meta, struct dmr_change *change, u64 unit);
 
 /*
  * Commits and publishes every change that is READY; their fates say what came of it. Units are
  * distinct. The order of `change` is lost. `unit` is room for 2 * count units.
  * After a failure the map is frozen, and slots taken for FAILED changes are given back.
  */
-void dmr_commit(struct dmr_target *t, struct dmr_change *change, u32 count, struct dmr_unit *unit);
+void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
+		struct dmr_unit *unit);
 
 /*
  * Takes up to `want` consecutive slots for change[index] and those after it, from `hint` on if
  * possible; with none free, takes over the slot of one unit that is only pending and not among the
  * `count` changes (C11). How many: 0 is "full".
  */
-u32 dmr_take_slots(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index, u32 want,
-		   u32 hint);
+u32 dmr_take_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 count, u32 index,
+		   u32 want, u32 hint);
 
 /* Takes one free slot for the change, nobody's; false: there is none. */
-bool dmr_take_free_slot(struct dmr_target *t, struct dmr_change *change);
+bool dmr_take_free_slot(struct dmr_metadata *meta, struct dmr_change *change);
 
 /* A slot that failed: never to be used again, and its table says so if that can be written. */
-void dmr_slot_bad(struct dmr_target *t, u32 slot);
+void dmr_slot_bad(struct dmr_metadata *meta, u32 slot);
 
 #endif

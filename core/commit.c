@@ -1,17 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later
 /*
  * Commits (C3, C7, C12): table blocks durable in both copies first, then the map. What fails leaves
  * map and disk at the old state, or the changed sectors in doubt, never in between.
  */
-#include <linux/sort.h>
-
 #include "commit.h"
 
-void dmr_change_begin(struct dmr_pair *pair, struct dmr_change *change, u64 unit)
+void dmr_change_begin(struct dmr_metadata *meta, struct dmr_change *change, u64 unit)
 {
 	memset(change, 0, sizeof(*change));
 	change->evict = DMR_NO_UNIT;
-	if (!dmr_map_get(pair->map, unit, &change->is)) {
+	if (!dmr_map_get(meta->map, unit, &change->is)) {
 		change->is.unit = unit;
 		change->is.slot = DMR_NO_SLOT;
 	}
@@ -39,56 +37,55 @@ static bool dmr_in_changes(const struct dmr_change *change, u32 count, u64 unit)
 }
 
 /* A unit that is only pending and not among these changes: nothing is lost when its slot is wanted for data. */
-static bool dmr_find_pending(struct dmr_pair *pair, const struct dmr_change *change, u32 count,
+static bool dmr_find_pending(struct dmr_metadata *meta, const struct dmr_change *change, u32 count,
 			     struct dmr_unit *victim)
 {
 	struct dmr_map_stats stats;
 	struct dmr_run run;
 	u64 sector;
 
-	dmr_map_stats(pair->map, &stats);
+	dmr_map_stats(meta->map, &stats);
 	if (!stats.pending)
 		return false;
-	for (sector = 0; dmr_map_next(pair->map, &sector, U64_MAX, &run); sector += run.count) {
-		cond_resched();
+	for (sector = 0; dmr_map_next(meta->map, &sector, ~0ULL, &run); sector += run.count) {
+		dmr_cond_resched();
 		if (run.kind != DMR_PENDING)
 			continue;
 		if (run.count > DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS)
 			run.count = DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS;
-		if (dmr_map_get(pair->map, sector / DMR_UNIT_SECTORS, victim) && !victim->owned &&
+		if (dmr_map_get(meta->map, sector / DMR_UNIT_SECTORS, victim) && !victim->owned &&
 		    !victim->doubt && !dmr_in_changes(change, count, victim->unit))
 			return true;
 	}
 	return false;
 }
 
-bool dmr_take_free_slot(struct dmr_target *t, struct dmr_change *change)
+bool dmr_take_free_slot(struct dmr_metadata *meta, struct dmr_change *change)
 {
-	change->fresh = dmr_spare_take(t->pair->slots, 1, DMR_NO_SLOT, &change->will.slot);
-	dmr_set_full(t, !change->fresh);
+	change->fresh = dmr_spare_take(meta->slots, 1, DMR_NO_SLOT, &change->will.slot);
+	WRITE_ONCE(meta->full, !change->fresh);
 	return change->fresh;
 }
 
-u32 dmr_take_slots(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index, u32 want,
-		   u32 hint)
+u32 dmr_take_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 count, u32 index,
+		   u32 want, u32 hint)
 {
-	struct dmr_pair *pair = t->pair;
 	struct dmr_change *c = &change[index];
 	struct dmr_unit victim;
 	u32 first, got, k;
 
-	got = dmr_spare_take(pair->slots, want, hint, &first);
+	got = dmr_spare_take(meta->slots, want, hint, &first);
 	for (k = 0; k < got; k++) {
 		c[k].will.slot = first + k;
 		c[k].fresh = true;
 	}
 	if (got) {
-		dmr_set_full(t, false);
+		WRITE_ONCE(meta->full, false);
 		return got;
 	}
-	dmr_set_full(t, true);
+	WRITE_ONCE(meta->full, true);
 	/* A unit that moves copies first, so it needs a slot that holds nothing yet. */
-	if (c->is.slot != DMR_NO_SLOT || !dmr_find_pending(pair, change, count, &victim))
+	if (c->is.slot != DMR_NO_SLOT || !dmr_find_pending(meta, change, count, &victim))
 		return 0;
 	c->evict = victim.unit;
 	c->will.slot = victim.slot;
@@ -143,20 +140,20 @@ static u32 dmr_change_units(const struct dmr_change *change, u32 count, enum dmr
 	return n;
 }
 
-static struct dmr_map_change *dmr_prepare(struct dmr_pair *pair, struct dmr_unit *unit, u32 n)
+static struct dmr_map_change *dmr_prepare(struct dmr_metadata *meta, struct dmr_unit *unit, u32 n)
 {
-	sort(unit, n, sizeof(*unit), dmr_by_unit, NULL);
-	return dmr_map_prepare(pair->map, unit, n);
+	dmr_sort(unit, n, sizeof(*unit), dmr_by_unit);
+	return dmr_map_prepare(meta->map, unit, n);
 }
 
 /* Puts one change into its table block; false if the block does not hold what the map says. */
-static bool dmr_enter_change(struct dmr_pair *pair, const struct dmr_change *c)
+static bool dmr_enter_change(struct dmr_metadata *meta, const struct dmr_change *c)
 {
 	unsigned int index = c->will.slot % DMR_SEGMENT_SLOTS;
 	u64 holder = c->evict != DMR_NO_UNIT ? c->evict : c->is.unit;
 	struct dmr_entry entry;
 
-	dmr_table_get(pair->block[0], index, &entry);
+	dmr_table_get(meta->block[0], index, &entry);
 	if (c->fresh) {
 		if (entry.state != DMR_SLOT_FREE)
 			return false;
@@ -172,32 +169,32 @@ static bool dmr_enter_change(struct dmr_pair *pair, const struct dmr_change *c)
 	entry.state = c->will.lost ? DMR_SLOT_LOST : DMR_SLOT_USED;
 	if (dmr_change_frees(c))
 		memset(&entry, 0, sizeof(entry));
-	dmr_table_put(pair->block[0], index, &entry);
+	dmr_table_put(meta->block[0], index, &entry);
 	return true;
 }
 
 /* The table of a segment that comes into use: empty, but for slots that were found bad before it had one. */
-static void dmr_table_begin(struct dmr_pair *pair, u32 segment)
+static void dmr_table_begin(struct dmr_metadata *meta, u32 segment)
 {
 	const struct dmr_entry bad = { .state = DMR_SLOT_BAD };
 	u32 i;
 
-	dmr_table_init(pair->block[0]);
-	pair->table_good = 0;
+	dmr_table_init(meta->block[0]);
+	meta->table_good = 0;
 	for (i = 0; i < DMR_SEGMENT_SLOTS; i++)
-		if (dmr_spare_get(pair->slots, segment * DMR_SEGMENT_SLOTS + i) == DMR_SLOT_BAD)
-			dmr_table_put(pair->block[0], i, &bad);
+		if (dmr_spare_get(meta->slots, segment * DMR_SEGMENT_SLOTS + i) == DMR_SLOT_BAD)
+			dmr_table_put(meta->block[0], i, &bad);
 }
 
 /* Segments come into use in order; one whose slots all failed is entered without units. */
-static int dmr_enter_segments(struct dmr_pair *pair, u32 segment, bool *touched)
+static int dmr_enter_segments(struct dmr_metadata *meta, u32 segment, bool *touched)
 {
 	int r = 0;
 
-	while (!r && pair->super->in_use < segment) {
-		dmr_table_begin(pair, pair->super->in_use);
-		r = dmr_table_commit(pair, pair->super->in_use, touched);
-		pair->super->in_use += !r;
+	while (!r && meta->super->in_use < segment) {
+		dmr_table_begin(meta, meta->super->in_use);
+		r = dmr_table_commit(meta, meta->super->in_use, touched);
+		meta->super->in_use += !r;
 	}
 	*touched = false;
 	return r;
@@ -207,34 +204,34 @@ static int dmr_enter_segments(struct dmr_pair *pair, u32 segment, bool *touched)
  * One table block with all its changes, [from, to). A segment that comes into use starts empty, and
  * the superblock follows its tables.
  */
-static int dmr_commit_segment(struct dmr_pair *pair, struct dmr_change *change, u32 from, u32 to,
-			      bool *touched)
+static int dmr_commit_segment(struct dmr_metadata *meta, struct dmr_change *change, u32 from,
+			      u32 to, bool *touched)
 {
 	u32 segment = change[from].will.slot / DMR_SEGMENT_SLOTS, i;
 	int r;
 
-	r = dmr_enter_segments(pair, segment, touched);
+	r = dmr_enter_segments(meta, segment, touched);
 	if (r)
 		return r;
-	if (segment == pair->super->in_use) {
-		dmr_table_begin(pair, segment);
+	if (segment == meta->super->in_use) {
+		dmr_table_begin(meta, segment);
 	} else {
-		r = dmr_table_read(pair, segment);
+		r = dmr_table_read(meta, segment);
 		if (r)
 			return r;
 	}
 	for (i = from; i < to; i++) {
-		if (change[i].fate == DMR_READY && !dmr_enter_change(pair, &change[i])) {
-			DMERR("%pg: the table of segment %u does not hold what the map says",
-			      pair->bdev, segment);
+		if (change[i].fate == DMR_READY && !dmr_enter_change(meta, &change[i])) {
+			dmr_log_error("%s: the table of segment %u does not hold what the map says",
+				      meta->name, segment);
 			return -EUCLEAN;
 		}
 	}
-	r = dmr_table_commit(pair, segment, touched);
-	if (r || segment < pair->super->in_use)
+	r = dmr_table_commit(meta, segment, touched);
+	if (r || segment < meta->super->in_use)
 		return r;
-	pair->super->in_use = segment + 1;
-	return dmr_super_commit(pair);
+	meta->super->in_use = segment + 1;
+	return dmr_super_commit(meta);
 }
 
 static void dmr_decide(struct dmr_change *change, u32 from, u32 to, enum dmr_fate fate)
@@ -257,7 +254,7 @@ static bool dmr_any(const struct dmr_change *change, u32 from, u32 to, enum dmr_
 }
 
 /* A moving unit's entry must beat its old one: it is read for its count of moves. */
-static int dmr_count_moves(struct dmr_pair *pair, struct dmr_change *change, u32 count)
+static int dmr_count_moves(struct dmr_metadata *meta, struct dmr_change *change, u32 count)
 {
 	struct dmr_entry entry;
 	u32 i;
@@ -268,11 +265,11 @@ static int dmr_count_moves(struct dmr_pair *pair, struct dmr_change *change, u32
 
 		if (c->fate != DMR_READY || !dmr_change_moves(c))
 			continue;
-		r = dmr_table_read(pair, c->is.slot / DMR_SEGMENT_SLOTS);
+		r = dmr_table_read(meta, c->is.slot / DMR_SEGMENT_SLOTS);
 		if (r)
 			return r;
-		dmr_table_get(pair->block[0], c->is.slot % DMR_SEGMENT_SLOTS, &entry);
-		if (entry.unit != c->is.unit || entry.moves == U32_MAX)
+		dmr_table_get(meta->block[0], c->is.slot % DMR_SEGMENT_SLOTS, &entry);
+		if (entry.unit != c->is.unit || entry.moves == 0xffffffffu)
 			return -EUCLEAN;
 		c->moves = entry.moves + 1;
 	}
@@ -280,14 +277,14 @@ static int dmr_count_moves(struct dmr_pair *pair, struct dmr_change *change, u32
 }
 
 /* Table block after table block; after the first that fails nothing more is mapped (C12). */
-static int dmr_commit_tables(struct dmr_pair *pair, struct dmr_change *change, u32 count)
+static int dmr_commit_tables(struct dmr_metadata *meta, struct dmr_change *change, u32 count)
 {
 	bool touched = false;
 	u32 from, to;
 	int r;
 
-	r = dmr_session_begin(pair) ?: dmr_count_moves(pair, change, count);
-	sort(change, count, sizeof(*change), dmr_by_slot, NULL);
+	r = dmr_session_begin(meta) ?: dmr_count_moves(meta, change, count);
+	dmr_sort(change, count, sizeof(*change), dmr_by_slot);
 	for (from = 0; !r && from < count; from = to) {
 		u32 segment = change[from].will.slot / DMR_SEGMENT_SLOTS;
 
@@ -297,7 +294,7 @@ static int dmr_commit_tables(struct dmr_pair *pair, struct dmr_change *change, u
 		if (!dmr_any(change, from, to, DMR_READY))
 			continue;
 		touched = false;
-		r = dmr_commit_segment(pair, change, from, to, &touched);
+		r = dmr_commit_segment(meta, change, from, to, &touched);
 		dmr_decide(change, from, to, !r ? DMR_KEPT : touched ? DMR_IN_DOUBT : DMR_FAILED);
 	}
 	dmr_decide(change, 0, count, DMR_FAILED);
@@ -305,10 +302,9 @@ static int dmr_commit_tables(struct dmr_pair *pair, struct dmr_change *change, u
 }
 
 /* After a failed commit: what was kept is published, what is in doubt is fenced off for good. */
-static void dmr_publish_rest(struct dmr_target *t, struct dmr_change *change, u32 count,
+static void dmr_publish_rest(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
 			     struct dmr_unit *unit)
 {
-	struct dmr_pair *pair = t->pair;
 	struct dmr_map_change *map_change;
 	u32 n;
 
@@ -316,107 +312,103 @@ static void dmr_publish_rest(struct dmr_target *t, struct dmr_change *change, u3
 	n += dmr_change_units(change, count, DMR_IN_DOUBT, unit + n);
 	if (!n)
 		return;
-	map_change = dmr_prepare(pair, unit, n);
-	if (!map_change && dmr_map_refill(pair->map))
-		map_change = dmr_prepare(pair, unit, n);
+	map_change = dmr_prepare(meta, unit, n);
+	if (!map_change && dmr_map_refill(meta->map))
+		map_change = dmr_prepare(meta, unit, n);
 	if (map_change) {
-		dmr_map_publish(pair->map, map_change);
+		dmr_map_publish(meta->map, map_change);
 		return;
 	}
 	/* Serving on without these entries could return stale data from main. */
-	DMERR("%s: no memory to record a failed commit: all I/O fails from now on", t->name);
-	WRITE_ONCE(pair->broken, true);
-	dmr_filter_mark_all(t->filter);
+	dmr_log_error("%s: no memory to record a failed commit: all I/O fails from now on",
+		      meta->name);
+	WRITE_ONCE(meta->broken, true);
+	dmr_filter_mark_all(dmr_map_filter(meta->map));
 	for (n = 0; n < count; n++)
 		if (change[n].fate == DMR_KEPT)
 			change[n].fate = DMR_IN_DOUBT;
 }
 
 /* Slots that came to nothing or are not needed any more; those in doubt may be referred to on disk. */
-static void dmr_settle_slots(struct dmr_target *t, struct dmr_change *change, u32 count)
+static void dmr_settle_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 count)
 {
-	struct dmr_pair *pair = t->pair;
 	u32 i;
 
 	for (i = 0; i < count; i++) {
 		struct dmr_change *c = &change[i];
 
 		if (c->fate == DMR_FAILED && c->fresh) {
-			dmr_spare_release(pair->slots, c->will.slot);
-			dmr_set_full(t, false);
+			dmr_spare_release(meta->slots, c->will.slot);
+			WRITE_ONCE(meta->full, false);
 		} else if (c->fate == DMR_KEPT && dmr_change_frees(c)) {
-			dmr_spare_release(pair->slots, c->is.slot);
-			dmr_set_full(t, false);
+			dmr_spare_release(meta->slots, c->is.slot);
+			WRITE_ONCE(meta->full, false);
 		}
 	}
 }
 
-static void dmr_retire_moved(struct dmr_target *t, const struct dmr_change *change, u32 count)
+static void dmr_retire_moved(struct dmr_metadata *meta, const struct dmr_change *change, u32 count)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++)
 		if (change[i].fate == DMR_KEPT && dmr_change_moves(&change[i]))
-			dmr_slot_bad(t, change[i].is.slot);
+			dmr_slot_bad(meta, change[i].is.slot);
 }
 
-void dmr_slot_bad(struct dmr_target *t, u32 slot)
+void dmr_slot_bad(struct dmr_metadata *meta, u32 slot)
 {
 	const struct dmr_entry bad = { .state = DMR_SLOT_BAD };
 	u32 segment = slot / DMR_SEGMENT_SLOTS;
-	struct dmr_pair *pair = t->pair;
 	bool touched;
 	int r;
 
-	dmr_spare_set(pair->slots, slot, DMR_SLOT_BAD);
-	DMWARN_LIMIT("%s: slot %u of spare %s (sector %llu) is bad", t->name, slot, t->spare->name,
-		     dmr_slot_sector(slot));
+	dmr_spare_set(meta->slots, slot, DMR_SLOT_BAD);
+	dmr_log_warning("%s: slot %u (sector %llu) is bad",
+			meta->name, slot, dmr_slot_sector(slot));
 	/* A segment that was never used has no table yet: the slot will be found bad again. */
-	if (pair->frozen || segment >= pair->super->in_use)
+	if (meta->frozen || segment >= meta->super->in_use)
 		return;
-	r = dmr_session_begin(pair) ?: dmr_table_read(pair, segment);
+	r = dmr_session_begin(meta) ?: dmr_table_read(meta, segment);
 	if (!r) {
-		dmr_table_put(pair->block[0], slot % DMR_SEGMENT_SLOTS, &bad);
-		r = dmr_table_commit(pair, segment, &touched);
+		dmr_table_put(meta->block[0], slot % DMR_SEGMENT_SLOTS, &bad);
+		r = dmr_table_commit(meta, segment, &touched);
 	}
 	/* Both copies may differ now, so nothing may build on them; the map itself is right. */
 	if (r)
-		dmr_freeze(t, r);
+		dmr_metadata_freeze(meta, r);
 }
 
-void dmr_commit(struct dmr_target *t, struct dmr_change *change, u32 count, struct dmr_unit *unit)
+void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
+		struct dmr_unit *unit)
 {
-	struct dmr_pair *pair = t->pair;
 	struct dmr_map_change *map_change = NULL;
 	u32 n = 0;
 	int r;
 
-	if (pair->frozen || pair->broken) {
+	if (meta->frozen || meta->broken) {
 		dmr_decide(change, 0, count, DMR_FAILED);
 		goto out;
 	}
 	n = dmr_change_units(change, count, DMR_READY, unit);
 	if (!n)
 		goto out;
-	map_change = dmr_prepare(pair, unit, n);
+	map_change = dmr_prepare(meta, unit, n);
 	if (!map_change) {
-		dmr_set_full(t, true);
+		WRITE_ONCE(meta->full, true);
 		dmr_decide(change, 0, count, DMR_FAILED);
 		goto out;
 	}
-	r = dmr_commit_tables(pair, change, count);
+	r = dmr_commit_tables(meta, change, count);
 	if (!r) {
-		dmr_map_publish(pair->map, map_change);
-		dmr_retire_moved(t, change, count);
+		dmr_map_publish(meta->map, map_change);
+		dmr_retire_moved(meta, change, count);
 	} else {
-		dmr_map_cancel(pair->map, map_change);
-		dmr_freeze(t, r);
-		dmr_publish_rest(t, change, count, unit);
+		dmr_map_cancel(meta->map, map_change);
+		dmr_metadata_freeze(meta, r);
+		dmr_publish_rest(meta, change, count, unit);
 	}
 out:
-	dmr_settle_slots(t, change, count);
-	if (n) {
-		dmr_event(t);
-		dmr_upkeep(t);
-	}
+	dmr_settle_slots(meta, change, count);
+	meta->tried += n != 0;
 }

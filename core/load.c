@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later
+/*
+ * Reading a spare (C14): finds the newest valid superblock, loads the whole map, and notes what
+ * the first resume has to repair. Writes nothing. Whatever cannot be read for sure is
+ * refused: a shorter map would return stale data.
+ */
+#include "metadata.h"
+
+#define DMR_BLANK_SECTORS	2048u		/* 1 MiB at either end */
+#define DMR_BLANK_CHUNK		32768u		/* bytes a read */
+
+/* Entries with moves, of which one unit can have two. */
+struct dmr_moved {
+	u64 unit;
+	u32 moves, slot;
+};
+
+struct dmr_loader {
+	struct dmr_metadata *meta;
+	char *why;
+	u8 *buffer;		/* two blocks: B of one segment, A of the next */
+	u8 *first;		/* A of the current segment */
+	bool first_read;	/* it could be read */
+	struct dmr_moved *moved;
+	u32 moved_count, moved_room;
+};
+
+__printf(2, 3)
+static int dmr_refuse(char *why, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, DMR_WHY_SIZE, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
+static int dmr_choose_super(struct dmr_metadata *meta, struct dmr_super *copy, unsigned int valid,
+			    char *why)
+{
+	unsigned int i, k, votes, best = DMR_SUPER_COPIES, best_votes = 0;
+	bool tie = false;
+
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if (!(valid & (1u << i)))
+			continue;
+		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
+			votes += (valid & (1u << k)) && !memcmp(copy[i].uuid, copy[k].uuid, 16);
+		if (best == DMR_SUPER_COPIES || votes > best_votes) {
+			best = i;
+			best_votes = votes;
+			tie = false;
+		} else if (memcmp(copy[i].uuid, copy[best].uuid, 16)) {
+			tie |= votes == best_votes;
+		} else if (copy[i].generation > copy[best].generation) {
+			best = i;
+		}
+	}
+	if (tie)
+		return dmr_refuse(why, "spare %s carries superblocks of two pairs", meta->name);
+	*meta->super = copy[best];
+	meta->super_good = 0;
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if ((valid & (1u << i)) && !memcmp(copy[i].uuid, meta->super->uuid, 16) &&
+		    copy[i].generation == meta->super->generation) {
+			meta->super_good |= (1u << i);
+			continue;
+		}
+		dmr_count_error(meta);
+		dmr_log_warning("%s: superblock copy %u is unreadable, damaged or old: to be repaired",
+				meta->name, i);
+	}
+	return 0;
+}
+
+/* 1: found; 0: none of the copies is ours; else an error. */
+static int dmr_load_super(struct dmr_metadata *meta, char *why)
+{
+	struct dmr_super *copy = dmr_big_alloc(sizeof(*copy) * DMR_SUPER_COPIES);
+	enum dmr_verdict verdict, newer = DMR_GOOD;
+	unsigned int i, valid = 0;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if (meta->io->read(meta, dmr_super_sector(i), meta->block[0], DMR_BLOCK_SIZE))
+			continue;
+		verdict = dmr_super_decode(meta->block[0], i, &copy[i]);
+		if (verdict == DMR_GOOD)
+			valid |= (1u << i);
+		else if (verdict == DMR_BAD_VERSION || verdict == DMR_BAD_FEATURES)
+			newer = verdict;
+	}
+	if (newer != DMR_GOOD)
+		r = dmr_refuse(why, "spare %s: superblock: %s: a newer dm-remap is needed",
+			       meta->name, dmr_verdict_text(newer));
+	else if (!valid)
+		r = 0;
+	else
+		r = dmr_choose_super(meta, copy, valid, why) ?: 1;
+	dmr_big_free(copy);
+	return r;
+}
+
+/* An all-free table of ours is what a formatting that was cut off leaves. */
+static bool dmr_unfinished_table(const void *block, u64 sector)
+{
+	struct dmr_entry entry;
+	unsigned int place, i;
+
+	for (place = 0; place < DMR_TABLE_PLACES; place++)
+		if (sector == dmr_table_sector(0, place))
+			break;
+	if (place == DMR_TABLE_PLACES || dmr_table_check(block, NULL, 0, place, NULL) != DMR_GOOD)
+		return false;
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(block, i, &entry);
+		if (entry.state != DMR_SLOT_FREE)
+			return false;
+	}
+	return true;
+}
+
+static int dmr_check_blank(struct dmr_metadata *meta, u8 *buffer, u64 sector, u64 count,
+			   char *why)
+{
+	u64 end = sector + count;
+	u32 bytes, at;
+
+	for (; sector < end; sector += bytes / DMR_SECTOR_SIZE) {
+		bytes = DMR_BLANK_CHUNK;
+		if (end - sector < bytes / DMR_SECTOR_SIZE)
+			bytes = (end - sector) * DMR_SECTOR_SIZE;
+		if (meta->io->read(meta, sector, buffer, bytes))
+			return dmr_refuse(why, "spare %s cannot be read at sector %llu",
+					  meta->name, sector);
+		for (at = 0; at < bytes; at += DMR_SECTOR_SIZE) {
+			if (dmr_block_is_blank(buffer + at, DMR_SECTOR_SIZE))
+				continue;
+			if (at + DMR_BLOCK_SIZE <= bytes &&
+			    dmr_unfinished_table(buffer + at, sector + (at / DMR_SECTOR_SIZE))) {
+				at += DMR_BLOCK_SIZE - DMR_SECTOR_SIZE;
+				continue;
+			}
+			return dmr_refuse(why, "spare %s is neither blank nor a dm-remap spare (data at sector %llu): if it may be erased, zero its first 4 MiB and its last 1 MiB",
+					  meta->name, sector + (at / DMR_SECTOR_SIZE));
+		}
+	}
+	return 0;
+}
+
+/* C14: first and last MiB and all four superblock places read as zeroes. */
+static int dmr_load_blank(struct dmr_metadata *meta, char *why)
+{
+	u64 last = (meta->sectors - DMR_BLANK_SECTORS) & ~(u64)(DMR_BLOCK_SECTORS - 1);
+	u8 *buffer = dmr_buffer_alloc(DMR_BLANK_CHUNK);
+	unsigned int i;
+	int r;
+
+	if (!buffer)
+		return -ENOMEM;
+	r = dmr_check_blank(meta, buffer, 0, DMR_BLANK_SECTORS, why);
+	for (i = 0; !r && i < DMR_SUPER_COPIES; i++)
+		r = dmr_check_blank(meta, buffer, dmr_super_sector(i), DMR_BLOCK_SECTORS, why);
+	if (!r)
+		r = dmr_check_blank(meta, buffer, last, meta->sectors - last, why);
+	dmr_buffer_free(buffer, DMR_BLANK_CHUNK);
+	return r;
+}
+
+static bool dmr_read_blocks(struct dmr_metadata *meta, u64 sector, void *buffer,
+			    unsigned int blocks)
+{
+	return !meta->io->read(meta, sector, buffer, blocks * DMR_BLOCK_SIZE);
+}
+
+static bool dmr_remember_moves(struct dmr_loader *l, const struct dmr_entry *entry, u32 slot)
+{
+	struct dmr_moved *more;
+
+	if (!entry->moves)
+		return true;
+	if (l->moved_count == l->moved_room) {
+		u32 room = l->moved_room ? 2 * l->moved_room : 64;
+
+		more = dmr_big_alloc(sizeof(*more) * room);
+		if (!more)
+			return false;
+		if (l->moved_count)
+			memcpy(more, l->moved, sizeof(*more) * l->moved_count);
+		dmr_big_free(l->moved);
+		l->moved = more;
+		l->moved_room = room;
+	}
+	l->moved[l->moved_count++] = (struct dmr_moved){ entry->unit, entry->moves, slot };
+	return true;
+}
+
+static u32 dmr_moves_of(const struct dmr_loader *l, u32 slot)
+{
+	u32 i;
+
+	for (i = 0; i < l->moved_count; i++)
+		if (l->moved[i].slot == slot)
+			return l->moved[i].moves;
+	return 0;
+}
+
+static int dmr_retire_later(struct dmr_metadata *meta, u32 slot)
+{
+	u32 *more, room;
+
+	if (meta->retire_count == meta->retire_room) {
+		room = meta->retire_room ? 2 * meta->retire_room : 64;
+		more = dmr_big_alloc(sizeof(*more) * room);
+		if (!more)
+			return -ENOMEM;
+		if (meta->retire_count)
+			memcpy(more, meta->retire, sizeof(*more) * meta->retire_count);
+		dmr_big_free(meta->retire);
+		meta->retire = more;
+		meta->retire_room = room;
+	}
+	meta->retire[meta->retire_count++] = slot;
+	dmr_spare_set(meta->slots, slot, DMR_SLOT_BAD);
+	return 0;
+}
+
+/* Two entries for one unit are a move that was cut off: the one with more moves is the newer. */
+static int dmr_load_second(struct dmr_loader *l, const struct dmr_unit *was,
+			   const struct dmr_unit *unit, u32 moves)
+{
+	struct dmr_metadata *meta = l->meta;
+	struct dmr_map_change *change;
+	u32 moves_was = dmr_moves_of(l, was->slot);
+
+	if (moves == moves_was)
+		return dmr_refuse(l->why,   "spare %s: slots %u and %u both claim unit %llu",
+				  meta->name, was->slot, unit->slot, unit->unit);
+	if (moves < moves_was)
+		return dmr_retire_later(meta, unit->slot);
+	change = dmr_map_prepare(meta->map, unit, 1);
+	if (!change)
+		return -ENOMEM;
+	dmr_map_publish(meta->map, change);
+	return dmr_retire_later(meta, was->slot);
+}
+
+static int dmr_load_entry(struct dmr_loader *l, u32 slot, const struct dmr_entry *entry)
+{
+	struct dmr_metadata *meta = l->meta;
+	struct dmr_unit was, unit = {
+		.unit = entry->unit,
+		.slot = slot,
+		.owned = entry->owned,
+		.pending = entry->pending,
+		.lost = entry->state == DMR_SLOT_LOST,
+	};
+
+	if (entry->state == DMR_SLOT_FREE)
+		return 0;
+	if (entry->state == DMR_SLOT_BAD) {
+		dmr_spare_set(meta->slots, slot, DMR_SLOT_BAD);
+		return 0;
+	}
+	if (entry->unit >= (meta->super->covered + DMR_UNIT_SECTORS - 1) / DMR_UNIT_SECTORS)
+		return dmr_refuse(l->why,   "spare %s: slot %u is for unit %llu, beyond the %llu sectors covered",
+				  meta->name, slot, entry->unit, meta->super->covered);
+	dmr_spare_set(meta->slots, slot, DMR_SLOT_USED);
+	if (!dmr_remember_moves(l, entry, slot))
+		return -ENOMEM;
+	if (dmr_map_get(meta->map, unit.unit, &was))
+		return dmr_load_second(l, &was, &unit, entry->moves);
+	return dmr_map_load(meta->map, &unit) ? 0 : -ENOMEM;
+}
+
+static int dmr_note_repair(struct dmr_metadata *meta, u32 segment)
+{
+	if (!meta->repair) {
+		meta->repair = dmr_big_alloc((meta->super->in_use / 64 + 1) * sizeof(u64));
+		if (!meta->repair)
+			return -ENOMEM;
+	}
+	dmr_set_bit(segment, meta->repair);
+	dmr_count_error(meta);
+	return 0;
+}
+
+/* `copy[i]`: a block that was read, or NULL. */
+static int dmr_load_table(struct dmr_loader *l, u32 segment, void *copy[2], const u8 place[2])
+{
+	struct dmr_metadata *meta = l->meta;
+	u64 generation[2] = { 0, 0 };
+	struct dmr_entry entry;
+	unsigned int i, best;
+	bool valid[2];
+	int r;
+
+	for (i = 0; i < 2; i++)
+		valid[i] = copy[i] && dmr_table_check(copy[i], meta->super->uuid, segment, place[i],
+						      &generation[i]) == DMR_GOOD;
+	if (!valid[0] && !valid[1])
+		return dmr_refuse(l->why, "spare %s: both copies of the table of segment %u are unreadable or damaged",
+				  meta->name, segment);
+	best = !valid[0] || (valid[1] && generation[1] > generation[0]);
+	/* A session is in the superblock before any table carries it. */
+	if (generation[best] >> 32 > meta->super->session)
+		return dmr_refuse(l->why, "spare %s: the superblock is older than the table of segment %u",
+				  meta->name, segment);
+	if (!valid[!best] || generation[0] != generation[1]) {
+		dmr_log_warning("%s: a table copy of segment %u is damaged or old: to be repaired",
+				meta->name, segment);
+		r = dmr_note_repair(meta, segment);
+		if (r)
+			return r;
+	}
+	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(copy[best], i, &entry);
+		r = dmr_load_entry(l, segment * DMR_SEGMENT_SLOTS + i, &entry);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* B of this segment and A of the next lie side by side: one read for both, or two where that fails. */
+static int dmr_load_segment(struct dmr_loader *l, u32 segment)
+{
+	struct dmr_metadata *meta = l->meta;
+	bool more = segment + 1 < meta->super->in_use;
+	u64 sector = dmr_table_sector(segment, DMR_PLACE_B);
+	u8 *next = l->buffer + DMR_BLOCK_SIZE;
+	void *copy[2] = { NULL, NULL };
+	bool b_read, next_read = false;
+	unsigned int i;
+	u8 place[2];
+	int r;
+
+	b_read = dmr_read_blocks(meta, sector, l->buffer, more ? 2 : 1);
+	if (b_read) {
+		next_read = more;
+	} else if (more) {
+		b_read = dmr_read_blocks(meta, sector, l->buffer, 1);
+		next_read = dmr_read_blocks(meta, sector + DMR_BLOCK_SECTORS, next, 1);
+	}
+	dmr_super_places(meta->super, segment, place);
+	for (i = 0; i < 2; i++) {
+		if (place[i] == DMR_PLACE_A)
+			copy[i] = l->first_read ? l->first : NULL;
+		else if (place[i] == DMR_PLACE_B)
+			copy[i] = b_read ? l->buffer : NULL;
+		else if (dmr_read_blocks(meta, dmr_table_sector(segment, place[i]), meta->block[i],
+					 1))
+			copy[i] = meta->block[i];
+	}
+	r = dmr_load_table(l, segment, copy, place);
+	if (next_read)
+		memcpy(l->first, next, DMR_BLOCK_SIZE);
+	l->first_read = next_read;
+	return r;
+}
+
+static int dmr_load_tables(struct dmr_metadata *meta, char *why)
+{
+	struct dmr_loader l = { .meta = meta, .why = why };
+	u32 segment;
+	int r = -ENOMEM;
+
+	l.buffer = dmr_buffer_alloc(2 * DMR_BLOCK_SIZE);
+	l.first = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	if (!l.buffer || !l.first)
+		goto out;
+	l.first_read = dmr_read_blocks(meta, dmr_table_sector(0, DMR_PLACE_A), l.first, 1);
+	for (segment = 0, r = 0; !r && segment < meta->super->in_use; segment++)
+		r = dmr_load_segment(&l, segment);
+out:
+	dmr_buffer_free(l.buffer, 2 * DMR_BLOCK_SIZE);
+	dmr_buffer_free(l.first, DMR_BLOCK_SIZE);
+	dmr_big_free(l.moved);
+	return r;
+}
+
+int dmr_load(struct dmr_metadata *meta, u64 main_sectors, const u8 uuid[16],
+	     char why[DMR_WHY_SIZE])
+{
+	struct dmr_super *super = meta->super;
+	u32 room = dmr_segments_for(meta->sectors);
+	int found, r;
+
+	scnprintf(why, DMR_WHY_SIZE, "no memory for the map");
+	if (!room)
+		return dmr_refuse(why, "spare %s is %llu sectors long: it must have at least %u (5 MiB)",
+				  meta->name, meta->sectors, DMR_MIN_SPARE);
+	found = dmr_load_super(meta, why);
+	if (found < 0)
+		return found;
+	if (!found) {
+		r = dmr_load_blank(meta, why);
+		if (r)
+			return r;
+		meta->blank = true;
+		super->segments = room;
+		super->in_use = 1;
+		super->covered = main_sectors;
+		memcpy(super->uuid, uuid, sizeof(super->uuid));
+	} else if (super->segments > room) {
+		return dmr_refuse(why, "spare %s is truncated: %llu sectors long, its superblock needs %llu",
+				  meta->name, meta->sectors,
+				  DMR_SEGMENT_BASE + (u64)super->segments * DMR_SEGMENT_SECTORS);
+	}
+	meta->map = dmr_map_create(main_sectors > super->covered ? main_sectors : super->covered);
+	meta->slots = dmr_spare_create(super->segments, super->in_use);
+	if (!meta->map || !meta->slots)
+		return -ENOMEM;
+	if (found) {
+		r = dmr_load_tables(meta, why);
+		if (r)
+			return r;
+	}
+	if (!dmr_map_refill(meta->map) || !dmr_spare_refill(meta->slots))
+		return -ENOMEM;
+	dmr_map_resize(meta->map);
+	return 0;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later
+/*
+ * Writing the spare's metadata. Each copy is durable before the next is begun, the only newest copy
+ * is never overwritten, and a copy that cannot be written moves to an alternate place
+ * which the superblock records before the other copy is touched.
+ */
+#include "metadata.h"
+
+/* Far from 2^32, for one call of dmr_session_begin() covers many commits. */
+#define DMR_SESSION_COMMITS	(0xffffffffu / 2)
+
+/* Superblock 0 is written last: a formatting that was cut off leaves a blank first place. */
+static const u8 dmr_super_order[DMR_SUPER_COPIES] = { 1, 2, 3, 0 };
+
+bool dmr_metadata_init(struct dmr_metadata *meta)
+{
+	unsigned int i;
+
+	meta->super = dmr_big_alloc(sizeof(*meta->super));
+	for (i = 0; i < ARRAY_SIZE(meta->block); i++)
+		meta->block[i] = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	return meta->super && meta->block[0] && meta->block[1];
+}
+
+void dmr_metadata_exit(struct dmr_metadata *meta)
+{
+	unsigned int i;
+
+	if (meta->map)
+		dmr_map_destroy(meta->map);
+	if (meta->slots)
+		dmr_spare_destroy(meta->slots);
+	for (i = 0; i < ARRAY_SIZE(meta->block); i++)
+		dmr_buffer_free(meta->block[i], DMR_BLOCK_SIZE);
+	dmr_big_free(meta->retire);
+	dmr_big_free(meta->repair);
+	dmr_big_free(meta->super);
+}
+
+void dmr_metadata_freeze(struct dmr_metadata *meta, int error)
+{
+	dmr_log_error("%s: a commit failed (%d): the map is frozen until the next activation",
+		      meta->name, error);
+	WRITE_ONCE(meta->frozen, true);
+}
+
+static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
+{
+	int r = meta->io->write(meta, sector, block);
+
+	if (r) {
+		dmr_count_error(meta);
+		dmr_log_error("%s: writing the metadata block at sector %llu failed (%d)",
+			      meta->name, sector, r);
+	}
+	return r;
+}
+
+static u64 dmr_next_generation(struct dmr_metadata *meta)
+{
+	return (u64)meta->super->session << 32 | ++meta->commits;
+}
+
+/* One superblock after the other; those that are not the newest first. */
+int dmr_super_commit(struct dmr_metadata *meta)
+{
+	unsigned int pass, i, copy, good = meta->super_good, written = 0;
+
+	meta->super->generation = dmr_next_generation(meta);
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < DMR_SUPER_COPIES; i++) {
+			copy = dmr_super_order[i];
+			if (!!(meta->super_good & (1u << copy)) != !!pass)
+				continue;
+			if (!written && good == (1u << copy))
+				return -EIO;
+			dmr_super_encode(meta->block[1], meta->super, copy);
+			if (!dmr_metadata_write(meta, dmr_super_sector(copy), meta->block[1]))
+				written |= (1u << copy);
+			/* Either way it is not the newest of before any more. */
+			good &= ~(1u << copy);
+		}
+	}
+	meta->super_good = written;
+	return dmr_hweight8(written) >= 2 ? 0 : -EIO;
+}
+
+int dmr_session_begin(struct dmr_metadata *meta)
+{
+	int r;
+
+	/* Generations must not wrap: a long session is followed by another. */
+	if (meta->session_open && meta->commits < DMR_SESSION_COMMITS)
+		return 0;
+	if (meta->super->session == 0xffffffffu)
+		return -EOVERFLOW;
+	meta->super->session++;
+	meta->commits = 0;
+	r = dmr_super_commit(meta);
+	meta->session_open = !r;
+	return r;
+}
+
+/* Reads one copy; true if it is valid. */
+static bool dmr_table_read_copy(struct dmr_metadata *meta, u32 segment, u8 place, void *block,
+				u64 *generation)
+{
+	enum dmr_verdict verdict;
+	int r = meta->io->read(meta, dmr_table_sector(segment, place), block, DMR_BLOCK_SIZE);
+
+	if (!r) {
+		verdict = dmr_table_check(block, meta->super->uuid, segment, place, generation);
+		if (verdict == DMR_GOOD)
+			return true;
+	}
+	dmr_count_error(meta);
+	dmr_log_warning("%s: table of segment %u at sector %llu: %s",
+			meta->name, segment, dmr_table_sector(segment, place),
+			r ? "unreadable" : dmr_verdict_text(verdict));
+	return false;
+}
+
+int dmr_table_read(struct dmr_metadata *meta, u32 segment)
+{
+	u64 generation[2] = { 0, 0 };
+	bool valid[2];
+	u8 place[2];
+	int i;
+
+	dmr_super_places(meta->super, segment, place);
+	for (i = 0; i < 2; i++)
+		valid[i] = dmr_table_read_copy(meta, segment, place[i], meta->block[i],
+					       &generation[i]);
+
+	meta->table_good = 0;
+	if (!valid[0] && !valid[1])
+		return -EIO;
+	if (!valid[0] || (valid[1] && generation[1] > generation[0])) {
+		void *other = meta->block[0];
+
+		meta->block[0] = meta->block[1];
+		meta->block[1] = other;
+		meta->table_good = (1u << 1);
+	} else {
+		meta->table_good = (1u << 0);
+		if (valid[1] && generation[1] == generation[0])
+			meta->table_good |= (1u << 1);
+	}
+	return 0;
+}
+
+static int dmr_table_write(struct dmr_metadata *meta, u32 segment, u8 place, u64 generation)
+{
+	dmr_table_seal(meta->block[0], meta->super->uuid, segment, place, generation);
+	return dmr_metadata_write(meta, dmr_table_sector(segment, place), meta->block[0]);
+}
+
+/* A copy that cannot be written goes to an alternate; the superblock says so before the other is written. */
+static int dmr_table_relocate(struct dmr_metadata *meta, u32 segment, unsigned int which,
+			      u64 generation)
+{
+	u8 place[2], to;
+
+	dmr_super_places(meta->super, segment, place);
+	for (to = 0; to < DMR_TABLE_PLACES; to++) {
+		if (to == place[0] || to == place[1])
+			continue;
+		if (dmr_table_write(meta, segment, to, generation))
+			continue;
+		if (!dmr_super_relocate(meta->super, segment, which, to))
+			return -ENOSPC;
+		dmr_log_warning("%s: a table copy of segment %u moved to sector %llu",
+				meta->name, segment, dmr_table_sector(segment, to));
+		return dmr_super_commit(meta);
+	}
+	return -EIO;
+}
+
+int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
+{
+	u64 generation = dmr_next_generation(meta);
+	/* The copy that is not the newest goes first, normally none is and A does. */
+	unsigned int which = meta->table_good == (1u << 0) ? 1 : 0;
+	unsigned int i;
+	u8 place[2];
+	int r;
+
+	*touched = true;
+	for (i = 0; i < 2; i++, which = !which) {
+		dmr_super_places(meta->super, segment, place);
+		r = dmr_table_write(meta, segment, place[which], generation);
+		if (r)
+			r = dmr_table_relocate(meta, segment, which, generation);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int dmr_format(struct dmr_metadata *meta)
+{
+	bool touched;
+	int r;
+
+	meta->super->session = 1;
+	meta->session_open = true;
+	meta->commits = 0;
+	meta->super_good = 0;
+	meta->table_good = 0;
+	dmr_table_init(meta->block[0]);
+	r = dmr_table_commit(meta, 0, &touched);
+	if (!r)
+		r = dmr_super_commit(meta);
+	if (r)
+		dmr_log_error("%s: formatting the spare failed (%d)", meta->name, r);
+	else
+		dmr_log_info("%s: spare formatted, %llu slots",
+			     meta->name, dmr_spare_slots(meta->slots));
+	return r;
+}
+
+/* An entry that lost against another for the same unit: its slot went bad when the unit moved. */
+static int dmr_retire_slot(struct dmr_metadata *meta, u32 slot)
+{
+	const struct dmr_entry bad = { .state = DMR_SLOT_BAD };
+	u32 segment = slot / DMR_SEGMENT_SLOTS;
+	bool touched;
+	int r = dmr_table_read(meta, segment);
+
+	if (r)
+		return r;
+	dmr_table_put(meta->block[0], slot % DMR_SEGMENT_SLOTS, &bad);
+	return dmr_table_commit(meta, segment, &touched);
+}
+
+bool dmr_needs_repair(const struct dmr_metadata *meta)
+{
+	return meta->repair || meta->retire_count || meta->super_good != DMR_ALL_SUPERS;
+}
+
+int dmr_repair(struct dmr_metadata *meta)
+{
+	u32 segment, count = 0;
+	bool touched;
+	int r;
+
+	if (!dmr_needs_repair(meta))
+		return 0;
+	/* Opening a session rewrites every copy of the superblock. */
+	r = dmr_session_begin(meta);
+	for (segment = 0; !r && meta->repair && segment < meta->super->in_use; segment++) {
+		if (!dmr_test_bit(segment, meta->repair))
+			continue;
+		r = dmr_table_read(meta, segment);
+		if (!r)
+			r = dmr_table_commit(meta, segment, &touched);
+		count++;
+	}
+	while (!r && meta->retire_count) {
+		r = dmr_retire_slot(meta, meta->retire[meta->retire_count - 1]);
+		meta->retire_count -= !r;
+	}
+	if (r) {
+		dmr_log_error("%s: repairing the spare's metadata failed (%d)", meta->name, r);
+		return r;
+	}
+	dmr_log_warning("%s: metadata repaired: %u tables rewritten, superblock copies good: %u of %u",
+			meta->name, count, dmr_hweight8(meta->super_good), DMR_SUPER_COPIES);
+	dmr_big_free(meta->repair);
+	meta->repair = NULL;
+	return 0;
+}
+
+int dmr_grow(struct dmr_metadata *meta, u32 segments)
+{
+	u32 was = meta->super->segments;
+	int r;
+
+	if (!dmr_spare_grow(meta->slots, segments) || !dmr_spare_refill(meta->slots))
+		return -ENOMEM;
+	meta->super->segments = segments;
+	r = dmr_session_begin(meta);
+	if (!r)
+		r = dmr_super_commit(meta);
+	if (r) {
+		/* The longer length may be on disk or not; slots there are not used before that is known. */
+		dmr_metadata_freeze(meta, r);
+		return -EIO;
+	}
+	WRITE_ONCE(meta->full, false);
+	dmr_log_info("%s: grown from %u to %u segments", meta->name, was, segments);
+	return 0;
+}
+
+int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_main_id *main)
+{
+	struct dmr_main_id main_was = meta->super->main;
+	u64 covered_was = meta->super->covered;
+	int r;
+
+	meta->super->covered = covered;
+	meta->super->main = *main;
+	r = dmr_session_begin(meta);
+	if (!r)
+		r = dmr_super_commit(meta);
+	if (r) {
+		meta->super->main = main_was;
+		meta->super->covered = covered_was;
+	}
+	return r;
+}
