@@ -185,7 +185,7 @@ struct dmr_io {
 	u32 done;			/* worker: sectors judged so far */
 	union {
 		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */
-		unsigned long failed_at;	/* else: jiffies of the failure */
+		unsigned long parked_at;	/* else: jiffies of the failure, or of meeting a fence */
 	};
 };
 

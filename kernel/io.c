@@ -31,6 +31,7 @@ static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
+	io->parked_at = jiffies;
 	dmr_park(t, bio, io->epoch);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -204,7 +205,7 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 			 blk_status_t status)
 {
 	io->error = status;
-	io->failed_at = jiffies;
+	io->parked_at = jiffies;
 	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }

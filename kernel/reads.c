@@ -126,15 +126,42 @@ static u8 dmr_confirm(struct dmr_target *t, const struct dmr_note *note, u64 uni
 	return bad;
 }
 
+/*
+ * One that was away for a moment has no bad sectors: asked before they are looked at, and after.
+ * The spare in any case, for it has to keep the marks.
+ */
+static bool dmr_disks_answer(struct dmr_target *t, bool ask_main)
+{
+	if (ask_main && !dmr_main_answers(t)) {
+		dmr_trip(t, false);
+		return false;
+	}
+	return dmr_spare_answers(t->pair);
+}
+
+static bool dmr_any_on_main(struct dmr_pair *pair, const u64 *unit, u32 count)
+{
+	struct dmr_unit is;
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (!dmr_map_get(pair->meta.map, unit[i], &is) || is.owned != 0xff)
+			return true;
+	return false;
+}
+
 static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit,
 			     u32 count)
 {
 	struct dmr_change change[DMR_FENCE_RANGES];
 	struct dmr_unit room[2 * DMR_FENCE_RANGES];
 	struct dmr_pair *pair = t->pair;
-	u8 bad, on_main = 0, on_spare = 0;
+	bool ready = false;
+	u8 bad, on_main = 0;
 	u32 i;
 
+	if (!dmr_disks_answer(t, dmr_any_on_main(pair, unit, count)))
+		return;
 	for (i = 0; i < count; i++) {
 		struct dmr_change *c = &change[i];
 
@@ -144,27 +171,19 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 			continue;
 		c->will.pending |= bad;
 		c->fate = DMR_READY;
+		ready = true;
 		on_main |= bad & ~c->is.owned;
-		on_spare |= bad & c->is.owned;
 		/* A reserve for later writes; a slot of another pending unit is no gain. */
 		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(&t->pair->meta, c))
 			c->fate = DMR_FAILED;
 	}
-	if (on_main && !dmr_main_answers(t)) {
-		dmr_trip(t, false);
-		goto dead;
-	}
-	if (on_spare && !dmr_spare_answers(pair))
-		goto dead;
-	dmr_commit(&t->pair->meta, change, count, room);
-	if (on_main || on_spare)
+	if (ready && !dmr_disks_answer(t, on_main))
+		for (i = 0; i < count; i++)
+			change[i].fate = DMR_FAILED;
+	else if (ready)
 		DMWARN_LIMIT("%s: main %s: unreadable sectors in %u units, the first at %llu: pending until rewritten",
 			     t->name, t->main->name, count, unit[0] * DMR_UNIT_SECTORS);
-	return;
-dead:
-	for (i = 0; i < count; i++)
-		change[i].fate = DMR_FAILED;
-	dmr_commit(&t->pair->meta, change, count, room);
+	dmr_commit(&pair->meta, change, count, room);
 }
 
 /* Pending sectors that a reader got after all: they are as good as any. */
@@ -183,6 +202,9 @@ static void dmr_clear_pending(struct dmr_target *t, struct dmr_note *note)
 		dmr_change_begin(&pair->meta, &c, note->sector / DMR_UNIT_SECTORS);
 		if (c.is.lost || c.is.doubt || !(c.is.pending & dmr_mask(first, count)))
 			continue;
+		/* A commit that fails would freeze the map; the next read brings the note again. */
+		if (!dmr_spare_answers(pair))
+			break;
 		c.will.pending &= ~dmr_mask(first, count);
 		c.fate = DMR_READY;
 		dmr_commit(&t->pair->meta, &c, 1, room);

@@ -48,6 +48,11 @@ static struct dmr_io *dmr_io_of(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct dmr_io));
 }
 
+static bool dmr_out_of_patience(struct bio *bio)
+{
+	return time_after_eq(jiffies, dmr_io_of(bio)->parked_at + DMR_PATIENCE);
+}
+
 blk_status_t dmr_submit_wait(struct bio *bio)
 {
 	blk_status_t status;
@@ -147,6 +152,10 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 
 	if (run->kind == DMR_LOST || run->kind == DMR_DOUBT)
 		return discard ? BLK_STS_OK : BLK_STS_IOERR;
+	/* C20: many may have waited for one fence. */
+	if (run->kind == DMR_PENDING && !discard &&
+	    (t->options.fail_pending || dmr_out_of_patience(bio)))
+		return BLK_STS_MEDIUM;
 	if (run->kind == DMR_OWNED || run->kind == DMR_OWNED_PENDING) {
 		bdev = t->pair->bdev;
 		at = run->spare_sector;
@@ -222,7 +231,7 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 	if (READ_ONCE(t->breaker.tripped) || (error && !dmr_suspect(error)))
 		return error ?: BLK_STS_IOERR;
 	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
-	if (!error || time_before(jiffies, dmr_io_of(bio)->failed_at + DMR_PATIENCE)) {
+	if (!error || !dmr_out_of_patience(bio)) {
 		status = dmr_write_main(t, bio, offset, count);
 		if (!dmr_suspect(status))
 			return status;
