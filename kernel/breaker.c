@@ -17,25 +17,31 @@ bool dmr_suspect(blk_status_t status)
 	return status == BLK_STS_MEDIUM || status == BLK_STS_IOERR || status == BLK_STS_TARGET;
 }
 
+static bool dmr_runs_touch(const struct dmr_region_run *a, const struct dmr_region_run *b)
+{
+	return a->first <= b->last + 1 && b->first <= a->last + 1;
+}
+
 /* A run of neighbouring regions counts once: one scratch is one fault. Under b->lock. */
 static void dmr_breaker_count(struct dmr_breaker *b, u64 region)
 {
-	struct dmr_region_run *run;
-	unsigned int i;
+	struct dmr_region_run new = { region, region };
+	unsigned int i = 0;
 
-	for (i = 0; i < b->runs; i++) {
-		run = &b->run[i];
-		if (region + 1 >= run->first && region <= run->last + 1) {
-			run->first = min(run->first, region);
-			run->last = max(run->last, region);
-			return;
+	/* Those that the new one touches become one with it. */
+	while (i < b->runs) {
+		struct dmr_region_run *run = &b->run[i];
+
+		if (dmr_runs_touch(run, &new)) {
+			new.first = min(new.first, run->first);
+			new.last = max(new.last, run->last);
+			*run = b->run[--b->runs];
+		} else {
+			i++;
 		}
 	}
-	if (b->runs < DMR_BREAKER_REGIONS) {
-		b->run[b->runs].first = region;
-		b->run[b->runs].last = region;
-		b->runs++;
-	}
+	if (b->runs < DMR_BREAKER_REGIONS)
+		b->run[b->runs++] = new;
 }
 
 void dmr_breaker_failed(struct dmr_target *t, u64 sector)

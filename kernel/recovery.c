@@ -184,6 +184,7 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	struct dmr_piece *piece = &b->piece[b->count++];
+	unsigned long patient_until;
 
 	memset(piece, 0, sizeof(*piece));
 	piece->batch = b;
@@ -201,6 +202,10 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 		b->suspects = true;
 		b->deadline = jiffies + DMR_BREAKER_HOLD;
 	}
+	/* C20: waiting for evidence is part of the patience with the bio that has waited longest. */
+	patient_until = dmr_io_of(bio)->parked_at + DMR_PATIENCE;
+	if (suspect && time_before(patient_until, b->deadline))
+		b->deadline = patient_until;
 }
 
 /* Write-zeroes can be huge: healthy stretches are zeroed a MiB at a time. How many sectors that took. */
@@ -231,14 +236,12 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 	if (READ_ONCE(t->breaker.tripped) || (error && !dmr_suspect(error)))
 		return error ?: BLK_STS_IOERR;
 	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
-	if (!error || !dmr_out_of_patience(bio)) {
+	status = error;
+	if (!error || !dmr_out_of_patience(bio))
 		status = dmr_write_main(t, bio, offset, count);
-		if (!dmr_suspect(status))
-			return status;
-		dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
-	} else {
-		status = error;
-	}
+	if (!dmr_suspect(status))
+		return status;
+	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
 	if (t->options.no_auto)
 		return status;
 	dmr_add_piece(b, bio, offset, count, true);

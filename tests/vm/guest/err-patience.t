@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C20: a disk that takes two seconds for each bad sector holds nobody up for longer than ten seconds and one
+# I/O: not one write over many bad units, not fifty at once, not those behind reads; and healthy sectors not at all.
+# timeout: 400
+# shellcheck disable=SC2154 # lib.sh sets the disks' variables
+. /vm/io.sh
+modprobe libaio 2>/dev/null
+io_disks 192M 80M
+io_pair
+settle() { dmsetup suspend --noflush r && dmsetup resume r; }
+now() { echo $((${EPOCHREALTIME/./} / 1000)); } # ms
+# Two seconds until the bio fails, ten of patience, two for the last I/O, and some for a slow machine.
+limit=17000
+worst() { # FILE read|write: the worst latency in fio's report, in ms
+	awk -v side="\"$2\"" '$1 == side { in_side = 1 } in_side && $1 == "\"clat_ns\"" { in_lat = 1 }
+		in_lat && $1 == "\"max\"" { print int($3 / 1000000); exit }' "$1"
+}
+errors() { grep -c 'io_u error' "$1"; }
+# Another process, which uses healthy sectors only: the first MiBs.
+healthy() { # RW...
+	fio --name=healthy --filename=$r --direct=1 --rw="$1" --bs=4k --size=4M --time_based --runtime=60 --ioengine=psync \
+		--output-format=json --output=/tmp/healthy.json >/dev/null 2>&1 & other=$!
+	until_true 20 test "$(counters m reads writes | tr -d ' ')" -gt 200
+}
+healthy_ends() { # the program ends its report when it is interrupted
+	kill -INT $other
+	wait $other
+}
+fifty() { # RW OFFSET: of 1 MiB each, in flight together
+	fio --name=fifty --filename=$r --direct=1 --rw="$1" --offset="$2" --bs=1M --size=50M --ioengine=io_uring --iodepth=50 \
+		--continue_on_error=all --output-format=json --output=/tmp/fifty.json >/tmp/fifty.errors 2>&1
+}
+
+## One write over 256 bad units, while others work
+
+put_pattern "$lower" old 0 8192 2048
+message m bad 20480 2048 both delay 2000
+healthy randrw
+io_clear
+begin=$(now)
+check "C20: a write of 1 MiB over 256 bad units succeeds" writes a 20480 2048
+num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+healthy_ends
+num "C20: another process's reads of healthy sectors were not held up (worst, in ms)" "$(worst /tmp/healthy.json read)" -lt 1900
+num "C20: nor were its writes (worst, in ms)" "$(worst /tmp/healthy.json write)" -lt 1900
+num "C20: few bad units were asked for" "$(message m log | awk '$3 == "write" && $4 >= 20480 && $4 < 22528' | wc -l)" -le 8
+is "C20: two metadata writes for each table block, four for the segment that comes into use" "$(spare_metadata)" 8
+is "C20: all went to the spare" "$(status_of r | cut -d ' ' -f 1-4)" "active 256/$(all_slots r) 2048 0"
+check "C20: and reads back" holds a 20480 2048
+
+## Fifty at once, and nobody else who would show that main takes writes
+
+io_renew
+message m bad 40960 102400 write delay 2000
+fifty write 20M
+num "C20: of fifty such writes at once none takes longer (ms)" "$(worst /tmp/fifty.json write)" -le $limit
+is "C20: all succeed" "$(errors /tmp/fifty.errors)" 0
+is "C20: on the spare" "$(status_of r | cut -d ' ' -f 1-4)" "active 12800/$(all_slots r) 102400 0"
+message m good 0 0
+
+## Fifty reads, and a write behind them
+
+io_renew
+message m bad 40960 102400 read delay 2000 bad 20480 2048 write delay 2000
+healthy randread
+begin=$(now)
+fifty read 20M
+num "C4: fifty reads of 1 MiB over bad sectors get their errors as soon as main gives them (worst, in ms)" \
+	$(($(now) - begin)) -lt 8000
+is "C4: each of them" "$(errors /tmp/fifty.errors)" 50
+begin=$(now)
+check "C20: a write over 256 bad units while the worker looks at these reads succeeds" writes b 20480 2048
+num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+settle
+num "C20: by then the worker is done with the reads, too" $(($(now) - begin)) -le $((limit + 1000))
+healthy_ends
+num "C20: another process's reads of healthy sectors were not held up (worst, in ms)" "$(worst /tmp/healthy.json read)" -lt 1900
+num "C4: some of the sectors are pending" "$(pending_sectors r)" -ge 8
+check "C20: the write reads back" holds b 20480 2048
+
+## Reads that waited for the worker
+
+io_renew
+message m bad 1000 8 read delay 2000
+io_clear
+reads 1000 8 2>/dev/null &
+check "C18: the worker looks at a unit behind its fence" message m wait reads 4 60000
+begin=$(now) readers=()
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	reads 1000 8 2>/dev/null & readers+=($!)
+done
+failed=0
+for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+is "C20: ten reads that meet it fail" $failed 10
+num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+
+## A disk that takes no writes, slowly
+
+io_renew
+message m bad 0 $((192 * 2048)) write target delay 2000
+fio --name=forty --filename=$r --direct=1 --rw=write:4092k --bs=4k --size=160M --io_size=160k --ioengine=io_uring --iodepth=40 \
+	--continue_on_error=all --output-format=json --output=/tmp/forty.json >/tmp/forty.errors 2>&1
+num "C20: forty writes all over a disk that takes none, slowly, end in time (ms)" "$(worst /tmp/forty.json write)" -le $limit
+is "C10: it consumes no slot" "$(settle; status_of r | cut -d ' ' -f 1,3)" "tripped 0"
+is "C10: used slots" "$(used_slots r)" 0
+is "C10: all of them got an error" "$(errors /tmp/forty.errors)" 40
+done_testing
