@@ -113,6 +113,9 @@ static bool dmr_table_read_copy(struct dmr_metadata *meta, u32 segment, u8 place
 		if (verdict == DMR_GOOD)
 			return true;
 	}
+	/* What is being repaired was counted and said when it was loaded. */
+	if (meta->repair && dmr_test_bit(segment, meta->repair))
+		return false;
 	dmr_count_error(meta);
 	dmr_log_warning("%s: table of segment %u at sector %llu: %s",
 			meta->name, segment, dmr_table_sector(segment, place),

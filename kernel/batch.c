@@ -109,25 +109,37 @@ static void dmr_send_data(struct dmr_target *t, struct dmr_batch *b)
 	wait_for_completion(&b->landed);
 }
 
+static blk_status_t dmr_store_alone(struct dmr_target *t, const struct dmr_piece *piece,
+				    const struct dmr_change *c)
+{
+	u64 sector = dmr_slot_sector(c->will.slot) + piece->first;
+	blk_status_t status = dmr_submit_wait(dmr_part(t, piece->bio, piece->offset, piece->count,
+						       t->pair->bdev, sector));
+
+	if (status)
+		atomic64_inc(&t->pair->spare_errors);
+	return status;
+}
+
 /* A merged write that failed may have taken healthy slots with it: alone, and if need be elsewhere (C7). */
 static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 {
 	struct dmr_piece *piece = &b->piece[i];
 	struct dmr_change *c = &b->change[i];
 	unsigned int tries;
-	struct bio *bio;
 
+	atomic64_inc(&t->pair->spare_errors);
 	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		atomic64_inc(&t->pair->spare_errors);
-		bio = dmr_part(t, piece->bio, piece->offset, piece->count, t->pair->bdev,
-			       dmr_slot_sector(c->will.slot) + piece->first);
-		piece->status = dmr_submit_wait(bio);
+		piece->status = dmr_store_alone(t, piece, c);
+		/* It may have been away for a moment: a slot is judged while the spare answers. */
+		if (dmr_suspect(piece->status) && dmr_spare_answers(t->pair))
+			piece->status = dmr_store_alone(t, piece, c);
 		if (!piece->status)
 			return;
 		if (!dmr_suspect(piece->status))
 			break;
 		/* The unit may have other sectors there: copy.c moves it as a whole. */
-		piece->moves = !c->fresh && c->evict == DMR_NO_UNIT;
+		piece->moves = !c->fresh && c->evict == DMR_NO_UNIT && !t->options.no_auto;
 		if (!c->fresh || !dmr_spare_answers(t->pair))
 			break;
 		dmr_slot_bad(&t->pair->meta, c->will.slot);

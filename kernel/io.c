@@ -237,7 +237,7 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 	}
 	if (status)
 		atomic64_inc(&pair->spare_errors);
-	if (op == REQ_OP_WRITE && dmr_suspect(status))
+	if (op == REQ_OP_WRITE && dmr_suspect(status) && !t->options.no_auto)
 		return dmr_end_later(t, bio, io, status);
 	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
 		dmr_read_ended(t, bio, io, status);

@@ -124,9 +124,8 @@ static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 of
 	return status;
 }
 
-/* C21: the spare owns it by now, whoever failed it. */
-static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
-				    u64 sector)
+static blk_status_t dmr_try_spare(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
+				  u64 sector)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_status_t status = dmr_submit_wait(dmr_part(t, bio, offset, count, pair->bdev, sector));
@@ -135,6 +134,19 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 	this_cpu_inc(pair->hits->writes);
 	if (status)
 		atomic64_inc(&pair->spare_errors);
+	return status;
+}
+
+/* C21: the spare owns it by now, whoever failed it. */
+static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
+				    u64 sector)
+{
+	blk_status_t status = dmr_try_spare(t, bio, offset, count, sector);
+
+	if (!dmr_suspect(status) || t->options.no_auto || !dmr_spare_answers(t->pair))
+		return status;
+	/* It may have been away for a moment: a slot is judged while the spare answers. */
+	status = dmr_try_spare(t, bio, offset, count, sector);
 	if (dmr_suspect(status))
 		return dmr_move_write(t, bio, offset, count);
 	return status;

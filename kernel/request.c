@@ -251,6 +251,8 @@ void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 	q->next = q->m->sector;
 	if (pair->meta.frozen || pair->meta.broken)
 		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the map is frozen");
+	else if (!dmr_spare_answers(pair))
+		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the spare does not answer");
 	while (q->next < end && !q->error && time_before(jiffies, deadline)) {
 		stop = min_t(u64, end, round_down(q->next, DMR_UNIT_SECTORS) +
 			     DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);

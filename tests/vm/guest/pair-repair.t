@@ -49,7 +49,7 @@ repaired() { # SENTENCE DAMAGED-BLOCKS
 	log_mark
 	check "$1: loads" remap_create r $f $s
 	holds_map "$1"
-	num "$1: counted" "$(status_key r metadata_errors)" -ge "$2"
+	is "$1: each counted once" "$(status_key r metadata_errors)" "$2"
 	check "$1: said" log_has "$log_mark" "metadata repaired"
 	dmsetup remove r
 	check "$1: the copies are equal again" whole
