@@ -105,7 +105,7 @@ int dmr_session_begin(struct dmr_metadata *meta)
 static bool dmr_table_read_copy(struct dmr_metadata *meta, u32 segment, u8 place, void *block,
 				u64 *generation)
 {
-	enum dmr_verdict verdict;
+	enum dmr_verdict verdict = DMR_GOOD;
 	int r = meta->io->read(meta, dmr_table_sector(segment, place), block, DMR_BLOCK_SIZE);
 
 	if (!r) {
