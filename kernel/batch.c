@@ -109,46 +109,25 @@ static void dmr_send_data(struct dmr_target *t, struct dmr_batch *b)
 	wait_for_completion(&b->landed);
 }
 
-static blk_status_t dmr_store_alone(struct dmr_target *t, const struct dmr_piece *piece,
-				    const struct dmr_change *c)
-{
-	u64 sector = dmr_slot_sector(c->will.slot) + piece->first;
-	blk_status_t status = dmr_submit_wait(dmr_part(t, piece->bio, piece->offset, piece->count,
-						       t->pair->bdev, sector));
-
-	if (status)
-		atomic64_inc(&t->pair->spare_errors);
-	return status;
-}
-
 /* A merged write that failed may have taken healthy slots with it: alone, and if need be elsewhere (C7). */
 static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 {
 	struct dmr_piece *piece = &b->piece[i];
-	struct dmr_change *c = &b->change[i];
-	unsigned int tries;
+	const struct dmr_goods goods = {
+		.bio = piece->bio,
+		.offset = piece->offset,
+		.count = piece->count,
+		.first = piece->first,
+	};
 
 	atomic64_inc(&t->pair->spare_errors);
-	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		piece->status = dmr_store_alone(t, piece, c);
-		/* It may have been away for a moment: a slot is judged while the spare answers. */
-		if (dmr_suspect(piece->status) && dmr_spare_answers(t->pair))
-			piece->status = dmr_store_alone(t, piece, c);
-		if (!piece->status)
-			return;
-		if (!dmr_suspect(piece->status))
-			break;
-		/* The unit may have other sectors there: copy.c moves it as a whole. */
-		piece->moves = !c->fresh && c->evict == DMR_NO_UNIT && !t->options.no_auto;
-		if (!c->fresh || !dmr_spare_answers(t->pair))
-			break;
-		dmr_slot_bad(&t->pair->meta, c->will.slot);
-		c->fresh = false;
-		c->will.slot = DMR_NO_SLOT;
-		if (!dmr_take_slots(&t->pair->meta, b->change, b->count, i, 1, DMR_NO_SLOT))
-			break;
-	}
-	c->fate = DMR_FAILED;
+	piece->status = dmr_store(t, b->change, b->count, i, &goods);
+	if (!piece->status)
+		return;
+	/* The unit may have other sectors there: copy.c moves it as a whole. */
+	piece->moves = dmr_suspect(piece->status) && b->change[i].is.slot != DMR_NO_SLOT &&
+		       !t->options.no_auto;
+	b->change[i].fate = DMR_FAILED;
 }
 
 static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
@@ -209,8 +188,8 @@ void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b)
 	dmr_unlock(t);
 	for (i = 0; i < b->count; i++)
 		if (b->piece[i].moves)
-			b->piece[i].kept = !dmr_move_write(t, b->piece[i].bio, b->piece[i].offset,
-							   b->piece[i].count);
+			b->piece[i].kept = dmr_move_write(t, b->piece[i].bio, b->piece[i].offset,
+							  b->piece[i].count);
 }
 
 void dmr_batch_finish(struct dmr_batch *b)

@@ -88,80 +88,124 @@ static void dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
 	c->will.lost = (c->will.owned & c->will.pending) != 0;
 }
 
-/* The rescued sectors and the bio's part into the new slot, durable. */
-static blk_status_t dmr_fill_slot(struct dmr_target *t, const struct dmr_change *c, struct bio *bio,
-				  u32 offset, u32 first, u32 count, const struct dmr_cargo *cargo)
+static blk_status_t dmr_write_goods(struct dmr_target *t, u64 sector, const struct dmr_goods *g)
 {
-	struct dmr_pair *pair = t->pair;
-	u64 sector = dmr_slot_sector(c->will.slot);
-	blk_status_t status = dmr_cargo_write(t, pair->bdev, sector, cargo->mask, cargo);
+	struct block_device *bdev = t->pair->bdev;
+	blk_status_t status = BLK_STS_OK;
 
-	if (!status) {
-		bio = dmr_part(t, bio, offset, count, pair->bdev, sector + first);
-		status = dmr_submit_wait(bio);
-	}
-	if (!status && dmr_spare_flush(pair))
-		status = BLK_STS_IOERR;
+	if (g->cargo)
+		status = dmr_cargo_write(t, bdev, sector, g->cargo->mask, g->cargo);
+	if (!status && g->bio)
+		status = dmr_submit_wait(dmr_part(t, g->bio, g->offset, g->count, bdev,
+						  sector + g->first));
+	if (status)
+		atomic64_inc(&t->pair->spare_errors);
 	return status;
 }
 
-static blk_status_t dmr_move_locked(struct dmr_target *t, struct bio *bio, u32 offset, u32 first,
-				    u32 count, u64 unit)
+/*
+ * The change's slot failed and is never used again. With it goes the entry of the pending unit that it was to be
+ * taken from, which loses nothing by it. false: the unit's own sectors are there.
+ */
+static bool dmr_drop_slot(struct dmr_target *t, struct dmr_change *c)
+{
+	const struct dmr_unit none = { .unit = c->evict };
+	struct dmr_metadata *meta = &t->pair->meta;
+	struct dmr_map_change *forget = NULL;
+
+	if (c->evict != DMR_NO_UNIT)
+		forget = dmr_map_prepare(meta->map, &none, 1);
+	if (!forget && !c->fresh)
+		return false;
+	dmr_slot_bad(meta, c->will.slot);
+	if (forget)
+		dmr_map_publish(meta->map, forget);
+	c->will.slot = DMR_NO_SLOT;
+	c->evict = DMR_NO_UNIT;
+	c->fresh = false;
+	return true;
+}
+
+/* Only a user's write may take a pending unit's slot (C11). */
+static bool dmr_take_slot(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
+			  const struct dmr_goods *goods)
+{
+	if (!goods->bio)
+		return dmr_take_free_slot(&t->pair->meta, &change[index]);
+	return dmr_take_slots(&t->pair->meta, change, count, index, 1, DMR_NO_SLOT);
+}
+
+blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
+		       const struct dmr_goods *goods)
+{
+	struct dmr_change *c = &change[index];
+	blk_status_t status = BLK_STS_NOSPC;
+	unsigned int tries;
+
+	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
+		if (c->will.slot == DMR_NO_SLOT && !dmr_take_slot(t, change, count, index, goods))
+			break;
+		status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
+		/* It may have been away for a moment: a slot is judged while the spare answers. */
+		if (dmr_suspect(status) && dmr_spare_answers(t->pair))
+			status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
+		/* A dead spare condemns nothing. */
+		if (!dmr_suspect(status) || !dmr_spare_answers(t->pair) || !dmr_drop_slot(t, c))
+			break;
+	}
+	return status;
+}
+
+static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *goods)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0] };
 	struct dmr_pair *pair = t->pair;
 	struct dmr_unit room[2];
 	struct dmr_change c;
-	unsigned int tries;
-	blk_status_t status = BLK_STS_IOERR;
 
 	if (pair->meta.frozen || pair->meta.broken)
-		return status;
+		return false;
 	dmr_change_begin(&pair->meta, &c, unit);
 	if (c.is.slot == DMR_NO_SLOT || c.is.doubt)
-		return status;
-	dmr_rescue(t, &c, dmr_mask(first, count), &cargo);
-	/* A dead spare condemns nothing; it looked alive before the old slot was read. */
+		return false;
+	dmr_rescue(t, &c, dmr_mask(goods->first, goods->count), &cargo);
+	/* It looked alive before the old slot was read; a dead spare makes nothing lost. */
 	if (!dmr_spare_answers(pair))
-		return status;
-	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		if (!dmr_take_slots(&t->pair->meta, &c, 1, 0, 1, DMR_NO_SLOT))
-			return status;
-		status = dmr_fill_slot(t, &c, bio, offset, first, count, &cargo);
-		if (!status)
-			break;
-		if (!dmr_suspect(status) || !dmr_spare_answers(pair)) {
-			dmr_spare_release(pair->meta.slots, c.will.slot);
-			return status;
-		}
-		dmr_slot_bad(&t->pair->meta, c.will.slot);
-	}
-	if (status)
-		return status;
-	c.fate = DMR_READY;
-	dmr_commit(&t->pair->meta, &c, 1, room);
+		return false;
+	goods->cargo = &cargo;
+	c.will.slot = DMR_NO_SLOT;
+	c.fate = DMR_FAILED;
+	if (!dmr_store(t, &c, 1, 0, goods) && !dmr_spare_flush(pair))
+		c.fate = DMR_READY;
+	dmr_commit(&pair->meta, &c, 1, room);
 	if (c.fate != DMR_KEPT)
-		return BLK_STS_IOERR;
+		return false;
 	DMWARN_LIMIT("%s: unit at sector %llu moved to spare sector %llu, %u of its sectors are lost",
 		     t->name, unit * DMR_UNIT_SECTORS, dmr_slot_sector(c.will.slot),
 		     dmr_hweight8(c.will.owned & c.will.pending));
-	return BLK_STS_OK;
+	return true;
 }
 
-blk_status_t dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
+bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
 {
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 	u64 sector = io->iter.bi_sector + offset;
 	u64 unit = sector / DMR_UNIT_SECTORS;
-	blk_status_t status;
+	struct dmr_goods goods = {
+		.bio = bio,
+		.offset = offset,
+		.count = count,
+		.first = sector % DMR_UNIT_SECTORS,
+	};
+	bool moved;
 
 	if (!dmr_spare_answers(t->pair))
-		return BLK_STS_IOERR;
+		return false;
 	dmr_fence_add(t, unit * DMR_UNIT_SECTORS, (unit + 1) * DMR_UNIT_SECTORS);
 	dmr_fence_up(t);
 	mutex_lock(&t->pair->lock);
-	status = dmr_move_locked(t, bio, offset, sector % DMR_UNIT_SECTORS, count, unit);
+	moved = dmr_move_locked(t, unit, &goods);
 	dmr_unlock(t);
 	dmr_fence_down(t);
-	return status;
+	return moved;
 }

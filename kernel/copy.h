@@ -25,13 +25,29 @@ blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64
 blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			     const struct dmr_cargo *cargo);
 
+/* What goes into a slot: sectors in memory, a part of a user's bio, or both. */
+struct dmr_goods {
+	const struct dmr_cargo *cargo;	/* or NULL */
+	struct bio *bio;		/* or NULL */
+	u32 offset, count;		/* of the part, in sectors, from the bio's first */
+	u8 first;			/* its first sector within the unit */
+};
+
+/*
+ * Writes goods to the slot of change[index], taking one if it has none. A slot that fails and held nothing is
+ * marked bad and replaced, a few times. Not flushed. BLK_STS_NOSPC: there was no slot. After a
+ * failure will.slot may be DMR_NO_SLOT, and dmr_commit() gives back what was taken for a FAILED change.
+ */
+blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
+		       const struct dmr_goods *goods);
+
 /* Finds the first run of set bits at or above `from`; false if there is none. */
 bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int *count);
 
 /*
  * A write to a slot that fails it (C7): the whole unit moves to a new slot, with this part of the
- * bio as its new data; takes and releases pair->lock and fences the unit itself. The worker only.
+ * bio as its new data; takes and releases pair->lock and fences the unit itself. false: it could not. The worker only.
  */
-blk_status_t dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count);
+bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count);
 
 #endif

@@ -147,8 +147,8 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 		return status;
 	/* It may have been away for a moment: a slot is judged while the spare answers. */
 	status = dmr_try_spare(t, bio, offset, count, sector);
-	if (dmr_suspect(status))
-		return dmr_move_write(t, bio, offset, count);
+	if (dmr_suspect(status) && dmr_move_write(t, bio, offset, count))
+		return BLK_STS_OK;
 	return status;
 }
 

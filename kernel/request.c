@@ -32,38 +32,12 @@ static void dmr_request_fail(struct dmr_request *q, u64 unit, int error, const c
 	q->next = unit * DMR_UNIT_SECTORS;
 }
 
-/* Data into the change's slot; a slot that fails is replaced. false: the change is given up. */
-static bool dmr_fill(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
-		     const struct dmr_cargo *cargo)
-{
-	struct dmr_pair *pair = t->pair;
-	unsigned int tries;
-	blk_status_t status;
-
-	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		if (c->will.slot == DMR_NO_SLOT && !dmr_take_free_slot(&t->pair->meta, c)) {
-			dmr_request_fail(q, c->is.unit, -ENOSPC, "no free slot");
-			return false;
-		}
-		status = dmr_cargo_write(t, pair->bdev, dmr_slot_sector(c->will.slot), cargo->mask,
-					 cargo);
-		if (!status)
-			return true;
-		if (!c->fresh || !dmr_suspect(status) || !dmr_spare_answers(pair))
-			break;
-		dmr_slot_bad(&t->pair->meta, c->will.slot);
-		c->fresh = false;
-		c->will.slot = DMR_NO_SLOT;
-	}
-	dmr_request_fail(q, c->is.unit, -EIO, "the spare fails writes");
-	return false;
-}
-
 /* Main's sectors to the slot; unreadable ones become pending (C18). */
 static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			   u8 mask)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0] };
+	const struct dmr_goods goods = { .cargo = &cargo };
 	blk_status_t status;
 
 	mask &= ~c->is.owned;
@@ -75,8 +49,12 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 		dmr_request_fail(q, c->is.unit, -EIO, "main does not answer");
 		return;
 	}
-	if (!dmr_fill(t, q, c, &cargo))
+	status = dmr_store(t, c, 1, 0, &goods);
+	if (status) {
+		dmr_request_fail(q, c->is.unit, -EIO,
+				 status == BLK_STS_NOSPC ? "no free slot" : "the spare fails writes");
 		return;
+	}
 	c->will.owned |= cargo.mask;
 	c->will.pending = (c->will.pending & ~cargo.mask) | (mask & ~cargo.mask);
 	c->fate = DMR_READY;
@@ -311,5 +289,5 @@ int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
 	else
 		DMWARN("%s: message refused at sector %llu: %s", t->name, q->next, q->why);
 	kvfree(q);
-	return r == -ENOSPC ? -EIO : r;
+	return r;
 }
