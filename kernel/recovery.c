@@ -245,8 +245,8 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 	blk_status_t status, error = dmr_io_of(bio)->error;
 
 	/* An error that is no suspect was only looked at because another part of the bio has moved. */
-	if (READ_ONCE(t->breaker.tripped) || (error && !dmr_suspect(error)))
-		return error ?: BLK_STS_IOERR;
+	if (error && (READ_ONCE(t->breaker.tripped) || !dmr_suspect(error)))
+		return error;
 	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
 	status = error;
 	if (!error || !dmr_out_of_patience(bio))
@@ -254,7 +254,7 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 	if (!dmr_suspect(status))
 		return status;
 	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
-	if (t->options.no_auto)
+	if (t->options.no_auto || READ_ONCE(t->breaker.tripped))
 		return status;
 	dmr_add_piece(b, bio, offset, count, true);
 	return BLK_STS_OK;

@@ -11,7 +11,7 @@
 struct dmr_request {
 	const struct dmr_message *m;
 	struct completion done;
-	u64 next;		/* sector to go on from */
+	u64 next, end;		/* sectors: to go on from, and to stop at */
 	u64 sectors;		/* done as asked */
 	u64 pending;		/* sectors that could not be read */
 	int error;
@@ -23,13 +23,15 @@ struct dmr_request {
 typedef void (*dmr_step_fn)(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			    u8 mask);
 
-static void dmr_request_fail(struct dmr_request *q, u64 unit, int error, const char *why)
+static void dmr_request_fail(struct dmr_request *q, struct dmr_change *c, int error,
+			     const char *why)
 {
+	c->fate = DMR_FAILED;
 	if (q->error)
 		return;
 	q->error = error;
 	q->why = why;
-	q->next = unit * DMR_UNIT_SECTORS;
+	q->next = c->is.unit * DMR_UNIT_SECTORS;
 }
 
 /* Main's sectors to the slot; unreadable ones become pending (C18). */
@@ -46,12 +48,12 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
 				dmr_read_step(t), &cargo);
 	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
-		dmr_request_fail(q, c->is.unit, -EIO, "main does not answer");
+		dmr_request_fail(q, c, -EIO, "main does not answer");
 		return;
 	}
 	status = dmr_store(t, c, 1, 0, &goods);
 	if (status) {
-		dmr_request_fail(q, c->is.unit, -EIO,
+		dmr_request_fail(q, c, -EIO,
 				 status == BLK_STS_NOSPC ? "no free slot" : "the spare fails writes");
 		return;
 	}
@@ -68,7 +70,7 @@ static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct
 	struct dmr_cargo cargo = { .page = t->copy[0] };
 
 	if (c->is.pending & mask) {
-		dmr_request_fail(q, c->is.unit, -EINVAL, "pending or lost sectors cannot go back: rewrite them first");
+		dmr_request_fail(q, c, -EINVAL, "pending or lost sectors cannot go back: rewrite them first");
 		return;
 	}
 	mask &= c->is.owned;
@@ -76,9 +78,9 @@ static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct
 		return;
 	if (dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), mask, DMR_UNIT_SECTORS,
 			   &cargo))
-		dmr_request_fail(q, c->is.unit, -EIO, "the spare cannot be read");
+		dmr_request_fail(q, c, -EIO, "the spare cannot be read");
 	else if (dmr_cargo_write(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask, &cargo))
-		dmr_request_fail(q, c->is.unit, -EIO, "main fails writes there");
+		dmr_request_fail(q, c, -EIO, "main fails writes there");
 	else
 		c->will.owned &= ~mask;
 	if (c->will.owned != c->is.owned)
@@ -108,10 +110,15 @@ static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct 
 		c->fate = DMR_READY;
 }
 
+/* What others wrote may be lost with a flush of ours that fails: the next user's flush has to say so (C8). */
 static blk_status_t dmr_flush_main(struct dmr_target *t)
 {
-	return dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL,
-			   0);
+	blk_status_t status = dmr_bdev_io(t->main_bdev, &t->bios,
+					  REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+
+	if (status)
+		atomic_set(&t->pair->flush_owed, 1);
+	return status;
 }
 
 /* C22: what main gives back must be what the slot holds. */
@@ -148,12 +155,10 @@ static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units)
 
 		if (c->fate != DMR_READY)
 			continue;
-		if (!ok || (q->m->verb == DMR_VERB_UNREMAP && !dmr_main_has(t, c))) {
-			c->fate = DMR_FAILED;
-			dmr_request_fail(q, c->is.unit, -EIO,
+		if (!ok || (q->m->verb == DMR_VERB_UNREMAP && !dmr_main_has(t, c)))
+			dmr_request_fail(q, c, -EIO,
 					 ok ? "main does not hold what was written to it"
 					    : "a flush failed");
-		}
 	}
 }
 
@@ -178,23 +183,22 @@ static const dmr_step_fn dmr_steps[DMR_VERBS] = {
 };
 
 /* The units of [q->next, end) that are fenced; stops early when time is up. Returns how many were looked at. */
-static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 end,
+static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 stop,
 			     unsigned long deadline)
 {
 	u64 sector = q->next;
 	u32 units = 0;
 
-	while (sector < end && units < DMR_REQUEST_UNITS && !q->error) {
+	while (sector < stop && units < DMR_REQUEST_UNITS && !q->error) {
 		u32 first = sector % DMR_UNIT_SECTORS;
-		u32 count = min_t(u64, end - sector, DMR_UNIT_SECTORS - first);
+		u32 count = min_t(u64, stop - sector, DMR_UNIT_SECTORS - first);
 		struct dmr_change *c = &q->change[units];
 
 		if (units && time_after(jiffies, deadline))
 			break;
 		dmr_change_begin(&t->pair->meta, c, sector / DMR_UNIT_SECTORS);
-		c->fate = DMR_FAILED;
 		if (c->is.doubt)
-			dmr_request_fail(q, c->is.unit, -EIO, "sectors in doubt after a failed commit");
+			dmr_request_fail(q, c, -EIO, "sectors in doubt after a failed commit");
 		else
 			dmr_steps[q->m->verb](t, q, c, dmr_mask(first, count));
 		units++;
@@ -205,34 +209,56 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 en
 	return units;
 }
 
-static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 end,
+static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 stop,
 			     unsigned long deadline)
 {
 	u32 units, i;
 
-	units = dmr_request_units(t, q, end, deadline);
+	units = dmr_request_units(t, q, stop, deadline);
 	dmr_settle(t, q, units);
 	dmr_commit(&t->pair->meta, q->change, units, q->unit);
 	for (i = 0; i < units; i++) {
-		q->sectors += dmr_sectors_changed(q, &q->change[i]);
-		if (q->change[i].fate == DMR_IN_DOUBT)
-			dmr_request_fail(q, q->change[i].is.unit, -EIO, "the commit failed");
+		struct dmr_change *c = &q->change[i];
+
+		q->sectors += dmr_sectors_changed(q, c);
+		if (c->fate == DMR_IN_DOUBT || c->fate == DMR_FAILED)
+			dmr_request_fail(q, c, -EIO, "the commit failed");
 	}
+}
+
+/*
+ * On to the next sector that there is something to do about; false: none. What is not mapped concerns `remap`
+ * alone: a fence there would send later I/O past the filter for nothing.
+ */
+static bool dmr_request_seek(struct dmr_target *t, struct dmr_request *q)
+{
+	struct dmr_run run;
+
+	if (q->m->verb == DMR_VERB_REMAP)
+		return q->next < q->end;
+	while (dmr_map_next(t->pair->meta.map, &q->next, q->end, &run)) {
+		if (q->m->verb == DMR_VERB_UNREMAP || run.kind != DMR_OWNED)
+			return true;
+		q->next += run.count;
+	}
+	q->next = q->end;
+	return false;
 }
 
 void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 {
 	struct dmr_pair *pair = t->pair;
 	unsigned long deadline = jiffies + HZ * 9 / 10;
-	u64 end = q->m->sector + q->m->count, stop;
+	u64 stop;
 
-	q->next = q->m->sector;
 	if (pair->meta.frozen || pair->meta.broken)
-		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the map is frozen");
+		q->why = "the map is frozen";
 	else if (!dmr_spare_answers(pair))
-		dmr_request_fail(q, q->next / DMR_UNIT_SECTORS, -EIO, "the spare does not answer");
-	while (q->next < end && !q->error && time_before(jiffies, deadline)) {
-		stop = min_t(u64, end, round_down(q->next, DMR_UNIT_SECTORS) +
+		q->why = "the spare does not answer";
+	if (q->why)
+		q->error = -EIO;
+	while (!q->error && time_before(jiffies, deadline) && dmr_request_seek(t, q)) {
+		stop = min_t(u64, q->end, round_down(q->next, DMR_UNIT_SECTORS) +
 			     DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
 		dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS),
 			      round_up(stop, DMR_UNIT_SECTORS));
@@ -258,7 +284,7 @@ static void dmr_request_answer(const struct dmr_request *q, char *result, unsign
 	if (q->m->verb != DMR_VERB_UNREMAP)
 		n += scnprintf(result + n, maxlen - n, ", %llu pending", q->pending);
 	n += scnprintf(result + n, maxlen - n, "\n");
-	if (q->next < q->m->sector + q->m->count)
+	if (q->next < q->end)
 		scnprintf(result + n, maxlen - n, DMR_LIST_NEXT " %llu\n", q->next);
 }
 
@@ -266,11 +292,15 @@ int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
 		unsigned int maxlen)
 {
 	struct dmr_request *q = kvzalloc(sizeof(*q), GFP_KERNEL);
+	u32 block = bdev_logical_block_size(t->main_bdev) >> SECTOR_SHIFT;
 	int r = -EBUSY;
 
 	if (!q)
 		return -ENOMEM;
 	q->m = m;
+	/* A part of a block can neither be read nor have another owner than the rest. */
+	q->next = round_down(m->sector, block);
+	q->end = round_up(m->sector + m->count, block);
 	init_completion(&q->done);
 	mutex_lock(&t->request_lock);
 	if (t->resumed) {
