@@ -137,6 +137,7 @@ struct dmr_target {
 	struct dmr_main_id main_id;		/* as the kernel shows it now */
 	char name[40];				/* of the mapped device, for the log */
 	bool resumed;				/* between preresume and postsuspend */
+	bool refused;				/* it must not replace another spare: never resumed */
 
 	atomic_t failed_flushes;		/* each fails one later FUA write (C8) */
 

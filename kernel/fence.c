@@ -79,7 +79,8 @@ void dmr_fence_up(struct dmr_target *t)
 
 void dmr_fence_down(struct dmr_target *t)
 {
-	rcu_assign_pointer(t->fence, NULL);
+	/* After what was published behind it: who finds no fence finds the new map. */
+	smp_store_release(&t->fence, NULL);
 	t->fence_turn = !t->fence_turn;
 	t->fences[t->fence_turn].ranges = 0;
 }

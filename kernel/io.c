@@ -139,7 +139,8 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 	struct dmr_run run = { .count = count };
 	bool wait = false;
 
-	if (unlikely(rcu_access_pointer(t->fence)))
+	/* Pairs with dmr_fence_down(). */
+	if (unlikely(smp_load_acquire(&t->fence)))
 		run.count = dmr_check_fence(t, io, count, &wait);
 	if (!wait)
 		dmr_map_find(t->pair->meta.map, io->iter.bi_sector, run.count, &run);

@@ -96,14 +96,15 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	return NULL;
 }
 
-/* A spare with sectors on it that t's device has and t's table leaves out. Under either lock. */
+/* A spare in use, with sectors on it, that t's device has and t's table leaves out. Under either lock. */
 static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dmr_pair *pair)
 {
 	struct dmr_map_stats stats;
 	struct dmr_pair *other;
 
 	list_for_each_entry(other, &dmr_registry, link) {
-		if (other == pair || other->md != pair->md || dmr_pair_in_table(other, t))
+		if (other == pair || other->md != pair->md || !other->active ||
+		    dmr_pair_in_table(other, t))
 			continue;
 		dmr_map_stats(other->meta.map, &stats);
 		if (stats.units)
@@ -112,8 +113,7 @@ static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dm
 	return NULL;
 }
 
-/* Against all others: one UUID once, and a spare with data is not dropped by a reload. */
-static char *dmr_registry_conflict(const struct dmr_target *t, const struct dmr_pair *pair)
+static char *dmr_uuid_conflict(const struct dmr_pair *pair)
 {
 	struct dmr_pair *other;
 
@@ -121,11 +121,25 @@ static char *dmr_registry_conflict(const struct dmr_target *t, const struct dmr_
 		if (!memcmp(other->meta.super->uuid, pair->meta.super->uuid, 16))
 			return dmr_error("spare %pg has the same uuid as %pg, which is in use",
 					 pair->bdev, other->bdev);
-	other = dmr_left_out(t, pair);
-	if (other)
-		return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors",
-				 pair->bdev, other->bdev);
 	return NULL;
+}
+
+/*
+ * A spare with data is not dropped by a reload. Lines that are still to come may name it, so only a blank
+ * one's that reaches the device's present end is refused here; the resume asks for all.
+ */
+static char *dmr_replacement(const struct dmr_target *t, const struct dmr_pair *pair)
+{
+	const struct dmr_pair *other;
+
+	if (!pair->meta.blank || pair->active ||
+	    t->ti->begin + t->ti->len < get_capacity(dm_disk(pair->md)))
+		return NULL;
+	other = dmr_left_out(t, pair);
+	if (!other)
+		return NULL;
+	return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors", pair->bdev,
+			 other->bdev);
 }
 
 static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
@@ -158,7 +172,7 @@ static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **
 		/* What an earlier activation wrote may still be in the spare's cache. */
 		dmr_map_stats(pair->meta.map, &stats);
 		atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
-		*error = dmr_registry_conflict(t, pair);
+		*error = dmr_uuid_conflict(pair);
 		r = *error ? -EINVAL : 0;
 	}
 	if (r) {
@@ -189,6 +203,8 @@ int dmr_pair_get(struct dmr_target *t, char **error)
 		*error = dmr_uuid_mismatch(pair, t);
 	if (!*error)
 		*error = dmr_main_mismatch(pair, t);
+	if (!*error)
+		*error = dmr_replacement(t, pair);
 	if (*error) {
 		r = -EINVAL;
 		if (loaded)
@@ -223,17 +239,23 @@ void dmr_pair_put(struct dmr_target *t)
 	mutex_unlock(&dmr_registry_lock);
 }
 
-/* A spare that was empty when the table with its replacement was loaded may have been used since then. */
-static bool dmr_replaces_used_spare(const struct dmr_target *t)
+/*
+ * A spare that was empty when the table with its replacement was loaded may have been used since then. The
+ * refusal lasts, for device-mapper drops the old table with its spare all the same.
+ */
+static bool dmr_replaces_used_spare(struct dmr_target *t)
 {
 	struct dmr_pair *other;
 
+	if (t->refused)
+		return true;
 	spin_lock(&dmr_registry_list_lock);
 	other = dmr_left_out(t, t->pair);
 	spin_unlock(&dmr_registry_list_lock);
 	if (other)
 		DMERR("%s: spare %s cannot replace another one, which holds relocated sectors by now",
 		      t->name, t->spare->name);
+	t->refused = other;
 	return other;
 }
 
@@ -258,11 +280,13 @@ static int dmr_activate(struct dmr_target *t)
 	rcu_read_lock();
 	t->filter = dmr_map_filter(pair->meta.map);
 	rcu_read_unlock();
-	if (!pair->active && dmr_replaces_used_spare(t))
+	if (dmr_replaces_used_spare(t))
 		return -EBUSY;
 	if (!pair->active) {
 		if (pair->meta.blank) {
 			super->main = t->main_id;
+			/* Tables that never ran may have been longer. */
+			super->covered = t->ti->len;
 			r = dmr_format(&pair->meta);
 		} else {
 			r = dmr_repair(&pair->meta);

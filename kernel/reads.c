@@ -167,6 +167,9 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 
 		dmr_change_begin(&pair->meta, c, unit[i]);
 		bad = dmr_confirm(t, note, unit[i]);
+		/* Of a unit with lost sectors all that is owned and pending is lost: what is read again is not. */
+		if (c->is.lost)
+			bad &= ~c->is.owned;
 		if (!bad || c->is.doubt)
 			continue;
 		c->will.pending |= bad;

@@ -32,20 +32,30 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)
 		;
 }
 
-/* Our flush failed, and may have lost what others wrote before it: their next flush has to say so (C8). */
-static void dmr_owe_flush(struct dmr_pair *pair)
+/* Is there data of others in the spare's cache? */
+static bool dmr_unflushed(struct dmr_pair *pair)
 {
-	if (atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed))
+	return atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed);
+}
+
+/*
+ * Our flush failed, and may have lost what others wrote before or meanwhile: their next flush has to say
+ * so (C8). `staked`: there was such data when ours was sent; a flush of theirs may have ended well since.
+ */
+static void dmr_owe_flush(struct dmr_pair *pair, bool staked)
+{
+	if (staked || dmr_unflushed(pair))
 		atomic_set(&pair->flush_owed, 1);
 }
 
 int dmr_spare_flush(struct dmr_pair *pair)
 {
 	u64 mark = atomic64_read(&pair->spare_written);
+	bool staked = dmr_unflushed(pair);
 	int r = dmr_pair_io(pair, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
 
 	if (r)
-		dmr_owe_flush(pair);
+		dmr_owe_flush(pair, staked);
 	else
 		dmr_spare_flushed(pair, mark);
 	return r;
@@ -64,11 +74,12 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
+	bool staked = dmr_unflushed(pair);
 	int r = dmr_pair_io(pair, DMR_METADATA_WRITE, sector, block, DMR_BLOCK_SIZE);
 
 	/* Where FUA is a write and a flush, it may have been the flush. */
 	if (r && dmr_bdev_write_cache(pair->bdev) && !dmr_bdev_fua(pair->bdev))
-		dmr_owe_flush(pair);
+		dmr_owe_flush(pair, staked);
 	return r;
 }
 

@@ -100,6 +100,7 @@ check "C3: before it is resumed, a unit moves to the first" put_pattern $r late 
 log_mark
 check_fails "C15: then the other one must not take over" dmsetup resume r
 check "C15: which is said" log_has "$log_mark" "cannot replace another one, which holds relocated sectors by now"
+check_fails "C15: nor when it is asked again, the first one being gone" dmsetup resume r
 check "C15: the other spare is untouched" zeroes_at "$(disk_file other)" 0 8388608
 check "C15: the first one's table makes it whole again" dm_reload r "0 $len dm-remap-v4 $main $empty"
 check "C15: with its data" holds_pattern $r late 0 8
@@ -118,6 +119,10 @@ check "C16: and read" holds_pattern $r both 0 16384
 like "C16: each its own" "$(dmsetup status r | cut -d ' ' -f 5 | tr '\n' ' ')" "^32/1008 32/1008 $"
 both=$(dmsetup table r)
 check "C15: they reload together" dm_reload r "$both"
+check_fails "C15: a shorter table with the other's spare does not drop the first" \
+	dm_reload r "0 $len dm-remap-v4 $main $other"
+check "C15: both are whole again by their table" dm_reload r "$both"
+check "C16: and have their data" holds_pattern $r both 0 16384
 dmsetup remove r
 check "C15: and load again with remaps on both" dm_create r "$both"
 check "C16: with their data" holds_pattern $r both 0 16384

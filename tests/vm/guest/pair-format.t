@@ -144,4 +144,19 @@ for n in 1 2 3 4 5 6; do
 	dmsetup remove r
 	dmsetup remove f
 done
+
+## A table that never ran
+
+zero_at "$(disk_file under)" 0 $((7 << 20))
+blockdev --flushbufs "$under"
+mk_disk long 8M
+dmsetup create r --notable
+check "C14: a blank spare, loaded with a longer main" \
+	dmsetup load r --table "0 16384 dm-remap-v4 $long $under"
+check "C14: then with the right one" \
+	dmsetup load r --table "0 $(sectors "$main") dm-remap-v4 $main $under"
+check "C14: which is resumed" dmsetup resume r
+dmsetup remove r
+check "C14: the pair covers what it was formatted for" remap_create r "$main" "$under"
+dmsetup remove r
 done_testing
