@@ -279,8 +279,10 @@ int dmr_grow(struct dmr_metadata *meta, u32 segments)
 	u32 was = meta->super->segments;
 	int r;
 
-	if (!dmr_spare_grow(meta->slots, segments) || !dmr_spare_refill(meta->slots))
+	if (!dmr_spare_grow(meta->slots, segments))
 		return -ENOMEM;
+	/* What this does not get now is got later; the slots are there already, so the superblock has to follow. */
+	dmr_spare_refill(meta->slots);
 	meta->super->segments = segments;
 	r = dmr_session_begin(meta);
 	if (!r)

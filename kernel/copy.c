@@ -29,7 +29,7 @@ static blk_status_t dmr_sectors_io(struct dmr_target *t, struct block_device *bd
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			    u32 step, struct dmr_cargo *cargo)
 {
-	blk_status_t status, failed = BLK_STS_OK;
+	blk_status_t status, failed = BLK_STS_OK, other = BLK_STS_OK;
 	unsigned int first, count, at;
 
 	cargo->mask = 0;
@@ -40,6 +40,8 @@ again:
 			count = min(count, step - first % step);
 		status = dmr_sectors_io(t, bdev, REQ_OP_READ, sector + first,
 					cargo->page + (first << SECTOR_SHIFT), count);
+		if (status && !dmr_suspect(status))
+			other = status;
 		if (!status) {
 			cargo->mask |= dmr_mask(first, count);
 		} else if (!failed && count > step) {
@@ -50,7 +52,7 @@ again:
 		}
 	}
 	/* A whole read that failed and whose parts all read is no failure. */
-	return cargo->mask == mask ? BLK_STS_OK : failed;
+	return cargo->mask == mask ? BLK_STS_OK : other ?: failed;
 }
 
 blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
@@ -68,24 +70,30 @@ blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u6
 	return BLK_STS_OK;
 }
 
-/* What of the unit's other sectors the old slot still gives. Lost ones hold nothing to give. */
-static void dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
+/*
+ * What of the unit's other sectors the old slot still gives. Lost ones hold nothing to give. An error that says
+ * nothing about the sectors (C10) is returned: nothing may be lost for it.
+ */
+static blk_status_t dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
 		       struct dmr_cargo *cargo)
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
 	u32 step = bdev_logical_block_size(pair->bdev) >> SECTOR_SHIFT;
+	blk_status_t status = BLK_STS_OK;
 
 	if (c->is.lost)
 		wanted &= ~c->is.pending;
 	cargo->mask = 0;
 	if (wanted)
-		dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step, cargo);
+		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step,
+					cargo);
 
 	c->will.owned = c->is.owned | written;
 	c->will.pending = c->is.pending & ~written & ~cargo->mask;
 	c->will.pending |= c->is.owned & ~written & ~cargo->mask;
 	c->will.lost = (c->will.owned & c->will.pending) != 0;
+	return dmr_suspect(status) ? BLK_STS_OK : status;
 }
 
 static blk_status_t dmr_write_goods(struct dmr_target *t, u64 sector, const struct dmr_goods *g)
@@ -168,7 +176,8 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	dmr_change_begin(&pair->meta, &c, unit);
 	if (c.is.slot == DMR_NO_SLOT || c.is.doubt)
 		return false;
-	dmr_rescue(t, &c, dmr_mask(goods->first, goods->count), &cargo);
+	if (dmr_rescue(t, &c, dmr_mask(goods->first, goods->count), &cargo))
+		return false;
 	/* It looked alive before the old slot was read; a dead spare makes nothing lost. */
 	if (!dmr_spare_answers(pair))
 		return false;

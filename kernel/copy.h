@@ -17,7 +17,7 @@ struct dmr_cargo {
 /*
  * Reads the sectors of `mask`, all at once where that works, else in steps of `step` sectors.
  * The unit's first sector is `sector` of `bdev`. What cannot be read is missing in cargo->mask.
- * 0, or the status of the last read that failed.
+ * 0, or the status of the last read that failed, one that is no suspect (C10) before all others.
  */
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			    u32 step, struct dmr_cargo *cargo);

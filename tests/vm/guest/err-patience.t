@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C20: a disk that takes two seconds for each bad sector holds nobody up for longer than ten seconds and one
 # I/O: not one write over many bad units, not fifty at once, not those behind reads; and healthy sectors not at all.
+# suite: long
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

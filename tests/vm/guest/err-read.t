@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C4, C5: reads that main fails: the caller hears main's own error at once, the physical block and
 # nothing else becomes pending, durably; whatever heals it does; and what was rewritten meanwhile never does.
+# suite: long
 # timeout: 300
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -2,6 +2,7 @@
 # C7, C8, C10, C11: a spare that goes away while the device is used, and comes back: what it owns gives
 # errors meanwhile and the right bytes afterwards; no slot is condemned, nothing becomes pending, nothing freezes,
 # nothing stale is ever served, and nothing acknowledged is lost.
+# suite: long
 # timeout: 300
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -48,6 +48,14 @@ check "C7: which is counted" both_say 4 125 255 0 2 1
 check "C7: all of it is there" eval 'io_again && holds c 1000 1 && holds a 1001 1 && holds b 1002 2 && holds a 1004 4'
 is "C7: two slots are bad" "$(counts)" "active 3/$all 24 0 2"
 
+# An error that says nothing about the sectors loses none of them.
+move_fresh
+message s bad "$(slot 0)" 1 write bad $(($(slot 0) + 1)) 7 read timeout
+check_fails "C10: a move whose rescue times out is given up" writes b 1000 1
+message s good 0 0
+check "C10: and nothing is lost by it" holds a 1001 7
+is "C10: nor is a slot" "$(counts)" "active 1/$all 8 0 0"
+
 # What the old slot does not give is lost.
 move_fresh
 message s bad "$(slot 0)" 8 write bad $(($(slot 0) + 5)) 2 read

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C7, C12, C13: a move whose commits fail, or which the power cuts off, at each of its writes: what was acknowledged is
 # there, nothing stale is, of two entries for the unit the one with more moves wins, and the other is cleared.
+# suite: long
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/move-lib.sh

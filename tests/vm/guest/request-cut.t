@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C13, C22: the power fails during remap and unremap, at each write and flush of either device: neither changes what a sector holds.
+# suite: long
 # timeout: 400
 . /vm/move-lib.sh
 io_disks 16M 8M cache power p

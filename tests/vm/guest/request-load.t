@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C18, C22: thousands of sectors are remapped, moved back and tested again, in runs and all over, under fio, which checks what it
 # reads; then with suspends and reloads in between.
+# suite: long
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C18, C22: remap, unremap and retest where something fails: an error that says why, nothing lost, nothing invented; and messages
 # while the device is suspended.
+# suite: long
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/move-lib.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C11: where no slot is free, a write takes that of a unit that is only pending, whose sectors are main's again; then the write
 # after it gets main's own error, until a slot is free.
+# suite: long
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/move-lib.sh
