@@ -4,6 +4,28 @@
 # timeout: 900
 . /vm/alloc.sh
 alloc_begin
+# A longer spare, whose figures need more memory than before.
+mk_disk short 4M
+mk_disk long 254M
+grow_before() {
+	[ ! -e $r ] || dmsetup remove r || return 1
+	truncate -s 0 "$(disk_file long)" && grow_disk long 254M && blockdev --flushbufs "$long" || return 1
+	remap_create r "$short" "$long" && grow_disk long 1200M
+}
+grow_try() { message r grow; }
+grow_after() {
+	if [ "$1" != 0 ]; then
+		[ "$(all_slots r)" = $((250 * 252)) ] || echo "it has $(all_slots r) slots"
+		grow_try >/dev/null || echo "nor does it work the next time"
+	fi
+	[ "$(all_slots r)" = $((1196 * 252)) ] || echo "then it has $(all_slots r) slots"
+	[ "$(state_of r)" = active ] || echo "the state is $(state_of r)"
+}
+alloc_each "C19: grow succeeds or changes nothing" grow
+alloc_for_good "C19: grow succeeds or changes nothing, if memory stays away" grow
+
+dmsetup remove r
+
 io_disks 32M 12M
 io_noise
 io_pair
@@ -43,7 +65,6 @@ read_after() {
 	until_true 20 test "$(pending_sectors r)" = "$was" || echo "it stays pending"
 }
 alloc_each "C19: an unreadable sector becomes pending, whichever allocation fails" read
-alloc_for_good "C19: an unreadable sector becomes pending, even if memory stays away" read
 
 move_before() {
 	next_unit
@@ -58,7 +79,6 @@ move_after() {
 	[[ $(entry_of) =~ ^$at\ 8\ owned && $(entry_of) != *" $slot" ]] || echo "the map says: $(entry_of)"
 }
 alloc_each "C19: a unit moves from a slot that fails, whichever allocation fails" move
-alloc_for_good "C19: a unit moves from a slot that fails, even if memory stays away" move
 
 message_after() { # STATUS WANTED-ENTRY VERB: what is refused changes nothing, and works the next time
 	reads_as_model || echo "it reads otherwise"
@@ -79,7 +99,6 @@ unremap_before() { next_unit; message r remap "$at" 8 >/dev/null; before=$(entry
 unremap_try() { message r unremap "$at" 8; }
 unremap_after() { message_after "$1" '^$' unremap; }
 alloc_each "C19: unremap succeeds or changes nothing" unremap
-alloc_for_good "C19: unremap succeeds or changes nothing, if memory stays away" unremap
 
 retest_before() {
 	next_unit
@@ -90,46 +109,19 @@ retest_before() {
 retest_try() { message r retest "$at" 8; }
 retest_after() { message_after "$1" '^$' retest; }
 alloc_each "C19: retest succeeds or changes nothing" retest
-alloc_for_good "C19: retest succeeds or changes nothing, if memory stays away" retest
 
-# The others need no memory of ours; that is seen, too.
-others_before() { :; }
-others_try() {
-	message r help && message r list && message r stats && message r health && message r stats_clear &&
-		message r resume_auto && dmsetup status r && dmsetup table r
-}
-others_after() { [ "$1" = 0 ] || echo "one of them failed"; }
-if alloc_beneath others 0 ${#alloc_function[@]}; then
-	alloc_each "C19: the other messages succeed" others
-else
-	ok "C19: the other messages allocate nothing"
-fi
-alloc_range "0x${alloc_function[0]}" "0x$alloc_end"
 check "nothing else has changed" same_as_model
 
 # Nothing can be allocated at all. The reserve is 128 groups of units: so many failed writes are
 # relocated, each by a commit of its own, what comes then gets its error, and nothing that was acknowledged is lost.
 io_renew
-all_fail() { # PROBABILITY
-	local kind
-
-	for kind in $alloc_kinds; do
-		fault "$kind" interval 1
-		fault "$kind" space 0
-		fault "$kind" times 1000000
-		fault "$kind" probability "$1"
-	done
-}
 io_model
 message m bad_every 256 0 256 8 write
-all_fail 100
+alloc_none
 relocated=0 refused=0
 for ((at = 256; at < 65536; at += 256)); do
 	if io_write "$at" 8 $((at % 4096)) 2>/dev/null; then relocated=$((relocated + 1)); else refused=$((refused + 1)); fi
 	dd if=$model of=$r bs=512 count=1 oflag=direct conv=notrunc status=none
-done
-for kind in $alloc_kinds; do
-	alloc_failed=$((alloc_failed + 1000000 - $(cat "/sys/kernel/debug/$kind/times")))
 done
 diag "without memory: $relocated units relocated, $refused refused, $(status_of r)"
 num "C19: without memory as many failed writes are relocated as there are groups in reserve" $relocated -ge 128
@@ -138,35 +130,18 @@ is "C11: and the state is full" "$(state_of r)" full
 is "C19: nothing is lost" "$(same_as_model && echo same)" same
 check_fails "C19: a reload is refused" dmsetup reload r --table "$(remap_table $m $s)"
 check_fails "C19: so is a message that needs memory" message r remap 128 8
-check "C19: the list needs none" message r list
-all_fail 0
+others() {
+	message r help && message r list && message r stats && message r health && message r stats_clear &&
+		message r resume_auto && message r grow && dmsetup status r && dmsetup table r
+}
+check "C19: the other messages need none" others
+alloc_again
 dmsetup clear r
 message m good 0 0
 check "C19: with memory again the next failed write is relocated" write_try "$((at = 136))"
 is "C19: the state is active" "$(until_true 10 test "$(state_of r)" = active; state_of r)" active
 io_again
 check "C13: after the next activation all of it is there" same_as_model
-
-# A longer spare, whose figures need more memory than before.
-dmsetup remove r
-mk_disk short 4M
-mk_disk long 254M
-grow_before() {
-	[ ! -e $r ] || dmsetup remove r || return 1
-	truncate -s 0 "$(disk_file long)" && grow_disk long 254M && blockdev --flushbufs "$long" || return 1
-	remap_create r "$short" "$long" && grow_disk long 1200M
-}
-grow_try() { message r grow; }
-grow_after() {
-	if [ "$1" != 0 ]; then
-		[ "$(all_slots r)" = $((250 * 252)) ] || echo "it has $(all_slots r) slots"
-		grow_try >/dev/null || echo "nor does it work the next time"
-	fi
-	[ "$(all_slots r)" = $((1196 * 252)) ] || echo "then it has $(all_slots r) slots"
-	[ "$(state_of r)" = active ] || echo "the state is $(state_of r)"
-}
-alloc_each "C19: grow succeeds or changes nothing" grow
-alloc_for_good "C19: grow succeeds or changes nothing, if memory stays away" grow
 
 say "$alloc_failed allocations failed in all"
 dmsetup remove r

@@ -30,8 +30,7 @@ create_blank_after() { # STATUS
 	fi
 	[ "$(counters m writes)" = 0 ] || echo "main was written"
 }
-alloc_each "C14: a blank spare: any allocation that fails refuses it, with no trace" create_blank 7
-alloc_for_good "C14: a blank spare: so does memory that stays away" create_blank
+alloc_each "C14: a blank spare: any allocation that fails refuses it, with no trace" create_blank 17
 
 # A spare in use: three segments, owned and pending sectors, moved units.
 put_back /tmp/disks/blank
@@ -63,8 +62,7 @@ create_used_after() {
 	fi
 	[ "$(counters s writes) $(counters m writes)" = "0 0" ] || echo "something was written"
 }
-alloc_each "C14: a spare in use: any allocation that fails refuses it, nothing is written" create_used
-alloc_for_good "C14: a spare in use: so does memory that stays away" create_used
+alloc_each "C14: a spare in use: any allocation that fails refuses it, nothing is written" create_used 13
 
 # The same, with a table copy and a superblock gone, and a move that was cut off between its two
 # commits: the unit of slot 10 has a newer entry in slot 750.
@@ -95,7 +93,7 @@ create_torn_after() {
 			echo "then it does not load as before"
 	fi
 }
-alloc_each "C14: a spare to be repaired: whatever fails, the next activation has the same map" create_torn 7
+alloc_each "C14: a spare to be repaired: whatever fails, the next activation has the same map" create_torn 17
 alloc_for_good "C14: a spare to be repaired: so it has after memory stayed away" create_torn
 
 # A live reload to a longer main.
@@ -115,7 +113,7 @@ reload_after() {
 	fi
 	[ "$(sectors $r)" = 32768 ] || echo "it is not longer"
 }
-alloc_each "C15: a reload: any allocation that fails leaves a device that works" reload 7
+alloc_each "C15: a reload: any allocation that fails leaves a device that works" reload 17
 alloc_for_good "C15: a reload: so does memory that stays away" reload
 
 say "$alloc_failed allocations failed in all"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the tests of failing allocations share: an operation is done again and again, and one allocation
 # after the other fails, of those that have our module among their callers, in whatever task or worker.
-# Then each function of the module in turn: everything allocated beneath it fails, which is more than one.
+# Then everything allocated beneath some functions of the module fails, a few functions after the other.
 #
 # An operation NAME is three functions: NAME_before makes ready (no allocation fails), NAME_try does it,
 # NAME_after STATUS checks what came of it (STATUS: of NAME_try) and prints what is wrong.
@@ -12,6 +12,7 @@
 alloc_kinds='failslab fail_page_alloc'
 declare -A alloc_count=()	# the kernel's count of calls that passed the filters
 alloc_done='' alloc_failed=0	# did the last one armed fail something; how many did
+alloc_together=8		# functions
 
 fault() { # KIND FILE VALUE
 	echo "$3" >"/sys/kernel/debug/$1/$2"
@@ -68,7 +69,7 @@ alloc_arm() { # KIND NUMBER
 }
 alloc_disarm() { # KIND NUMBER
 	fault "$1" probability 0
-	if [ "$(cat "/sys/kernel/debug/$1/times")" = 0 ]; then
+	if [ "$(<"/sys/kernel/debug/$1/times")" = 0 ]; then
 		alloc_done=1 alloc_count[$1]=$((alloc_count[$1] + $2)) alloc_failed=$((alloc_failed + 1))
 	else
 		alloc_done='' alloc_count[$1]=$((alloc_count[$1] + $2 - 1))
@@ -89,7 +90,7 @@ alloc_one() { # NAME KIND NUMBER: with this one failing; false if the checks say
 	[ -z "$wrong" ]
 }
 
-# One after the other. With STEP, after the first forty only each STEP-th, for operations that are much alike.
+# One after the other. With STEP, after the first 24 only each STEP-th: reserves are filled by many that are alike.
 alloc_each() { # SENTENCE NAME [STEP]
 	local kind n tries wrong before=$alloc_failed begin=$SECONDS
 
@@ -100,7 +101,7 @@ alloc_each() { # SENTENCE NAME [STEP]
 		for tries in 1 2 3; do
 			[ "$alloc_done" ] || alloc_one "$2" "$kind" 1 || wrong=$((wrong + 1))
 		done
-		for ((n = 1; wrong < 10; n += n > 40 ? ${3:-1} : 1)); do
+		for ((n = 1; wrong < 10; n += n > 24 ? ${3:-1} : 1)); do
 			alloc_one "$2" "$kind" "$n" || wrong=$((wrong + 1))
 			[ "$alloc_done" ] || break
 		done
@@ -110,72 +111,51 @@ alloc_each() { # SENTENCE NAME [STEP]
 	is "$1" "$wrong" 0
 }
 
-# Does anything beneath these functions allocate? Nothing fails here: the kernel takes off of a budget.
-alloc_beneath() { # NAME FIRST END: indices of functions
-	local kind used=1
+# All that is allocated beneath these functions, and them alone, fails.
+alloc_all_beneath() { # NAME FIRST END: indices of functions
+	local kind status wrong
 
 	alloc_range "0x${alloc_function[$2]}" "0x${alloc_function[$3]:-$alloc_end}"
 	"$1_before" || bail "$1: cannot be made ready"
-	for kind in $alloc_kinds; do
-		fault "$kind" interval 1
-		fault "$kind" times -1
-		fault "$kind" space 1000000000
-		fault "$kind" probability 100
-	done
+	alloc_none
 	"$1_try" >/tmp/disks/said 2>&1
-	for kind in $alloc_kinds; do
-		fault "$kind" probability 0
-		[ "$(cat "/sys/kernel/debug/$kind/space")" = 1000000000 ] || used=0
+	status=$?
+	alloc_again
+	wrong=$("$1_after" $status 2>&1)
+	[ -z "$wrong" ] && return
+	diag "$1, all beneath $(awk -v a="${alloc_function[$2]}" '$1 == a { print $3; exit }' /proc/kallsyms) and on (status $status): $wrong"
+	return 1
+}
+alloc_for_good() { # SENTENCE NAME
+	local f wrong=0 before=$alloc_failed begin=$SECONDS
+
+	for ((f = 0; f < ${#alloc_function[@]}; f += alloc_together)); do
+		alloc_all_beneath "$2" $f $((f + alloc_together)) || wrong=$((wrong + 1))
 	done
-	"$1_after" 0 >/dev/null 2>&1
-	return $used
+	alloc_range "0x${alloc_function[0]}" "0x$alloc_end"
+	diag "$2: $((alloc_failed - before)) allocations failed beneath some function or other, $((SECONDS - begin)) s"
+	num "$1: something was made to fail" $((alloc_failed - before)) -gt 0
+	is "$1" "$wrong" 0
 }
-alloc_search() { # NAME FIRST END: adds to alloc_found
-	local middle=$((($2 + $3) / 2))
 
-	alloc_beneath "$1" "$2" "$3" || return 0
-	if [ $(($3 - $2)) = 1 ]; then
-		alloc_found+=("$2")
-	else
-		alloc_search "$1" "$2" "$middle"
-		alloc_search "$1" "$middle" "$3"
-	fi
-}
-alloc_all_beneath() { # NAME FUNCTION
-	local kind status wrong failed=0
+# From here to there no allocation succeeds.
+alloc_none() {
+	local kind
 
-	alloc_range "0x${alloc_function[$2]}" "0x${alloc_function[$2 + 1]:-$alloc_end}"
-	"$1_before" || bail "$1: cannot be made ready"
 	for kind in $alloc_kinds; do
 		fault "$kind" interval 1
 		fault "$kind" space 0
 		fault "$kind" times 1000000
 		fault "$kind" probability 100
 	done
-	"$1_try" >/tmp/disks/said 2>&1
-	status=$?
+}
+alloc_again() {
+	local kind
+
 	for kind in $alloc_kinds; do
 		fault "$kind" probability 0
-		failed=$((failed + 1000000 - $(cat "/sys/kernel/debug/$kind/times")))
+		alloc_failed=$((alloc_failed + 1000000 - $(<"/sys/kernel/debug/$kind/times")))
 	done
-	alloc_failed=$((alloc_failed + failed))
-	wrong=$("$1_after" $status 2>&1)
-	[ -z "$wrong" ] && return
-	diag "$1, all beneath $(awk -v a="${alloc_function[$2]}" '$1 == a { print $3; exit }' /proc/kallsyms) (status $status): $wrong"
-	return 1
-}
-alloc_for_good() { # SENTENCE NAME
-	local f wrong=0 before=$alloc_failed begin=$SECONDS
-
-	alloc_found=()
-	alloc_search "$2" 0 ${#alloc_function[@]}
-	for f in "${alloc_found[@]}"; do
-		alloc_all_beneath "$2" "$f" || wrong=$((wrong + 1))
-	done
-	alloc_range "0x${alloc_function[0]}" "0x$alloc_end"
-	diag "$2: beneath ${#alloc_found[@]} functions $((alloc_failed - before)) allocations failed, $((SECONDS - begin)) s"
-	num "$1: something was made to fail" $((alloc_failed - before)) -gt 0
-	is "$1" "$wrong" 0
 }
 
 # A message works for at most a second.
