@@ -75,7 +75,7 @@ blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u6
  * nothing about the sectors (C10) is returned: nothing may be lost for it.
  */
 static blk_status_t dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
-		       struct dmr_cargo *cargo)
+			       struct dmr_cargo *cargo)
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
