@@ -376,7 +376,7 @@ void dmr_slot_bad(struct dmr_metadata *meta, u32 slot)
 	}
 	/* Both copies may differ now, so nothing may build on them; the map itself is right. */
 	if (r)
-		dmr_metadata_freeze(meta, r);
+		WRITE_ONCE(meta->frozen, r);
 }
 
 void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
@@ -405,7 +405,7 @@ void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
 		dmr_retire_moved(meta, change, count);
 	} else {
 		dmr_map_cancel(meta->map, map_change);
-		dmr_metadata_freeze(meta, r);
+		WRITE_ONCE(meta->frozen, r);
 		dmr_publish_rest(meta, change, count, unit);
 	}
 out:

@@ -65,7 +65,7 @@ static int dmr_choose_super(struct dmr_metadata *meta, struct dmr_super *copy, u
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
 		if ((valid & (1u << i)) && !memcmp(copy[i].uuid, meta->super->uuid, 16) &&
 		    copy[i].generation == meta->super->generation) {
-			meta->super_good |= (1u << i);
+			meta->super_good |= 1u << i;
 			continue;
 		}
 		dmr_count_error(meta);
@@ -90,7 +90,7 @@ static int dmr_load_super(struct dmr_metadata *meta, char *why)
 			continue;
 		verdict = dmr_super_decode(meta->block[0], i, &copy[i]);
 		if (verdict == DMR_GOOD)
-			valid |= (1u << i);
+			valid |= 1u << i;
 		else if (verdict == DMR_BAD_VERSION || verdict == DMR_BAD_FEATURES)
 			newer = verdict;
 	}
@@ -177,24 +177,34 @@ static bool dmr_read_blocks(struct dmr_metadata *meta, u64 sector, void *buffer,
 	return !meta->io->read(meta, sector, buffer, blocks * DMR_BLOCK_SIZE);
 }
 
+/* An array of `count` items with room for one more: as it is, or a larger one instead. NULL: no memory. */
+static void *dmr_one_more(void *items, size_t size, u32 count, u32 *room)
+{
+	u32 wanted = count ? 2 * count : 64;
+	void *more;
+
+	if (count < *room)
+		return items;
+	more = dmr_big_alloc(size * wanted);
+	if (!more)
+		return NULL;
+	if (count)
+		memcpy(more, items, size * count);
+	dmr_big_free(items);
+	*room = wanted;
+	return more;
+}
+
 static bool dmr_remember_moves(struct dmr_loader *l, const struct dmr_entry *entry, u32 slot)
 {
-	struct dmr_moved *more;
+	struct dmr_moved *moved;
 
 	if (!entry->moves)
 		return true;
-	if (l->moved_count == l->moved_room) {
-		u32 room = l->moved_room ? 2 * l->moved_room : 64;
-
-		more = dmr_big_alloc(sizeof(*more) * room);
-		if (!more)
-			return false;
-		if (l->moved_count)
-			memcpy(more, l->moved, sizeof(*more) * l->moved_count);
-		dmr_big_free(l->moved);
-		l->moved = more;
-		l->moved_room = room;
-	}
+	moved = dmr_one_more(l->moved, sizeof(*moved), l->moved_count, &l->moved_room);
+	if (!moved)
+		return false;
+	l->moved = moved;
 	l->moved[l->moved_count++] = (struct dmr_moved){ entry->unit, entry->moves, slot };
 	return true;
 }
@@ -211,19 +221,12 @@ static u32 dmr_moves_of(const struct dmr_loader *l, u32 slot)
 
 static int dmr_retire_later(struct dmr_metadata *meta, u32 slot)
 {
-	u32 *more, room;
+	u32 *retire = dmr_one_more(meta->retire, sizeof(*retire), meta->retire_count,
+				   &meta->retire_room);
 
-	if (meta->retire_count == meta->retire_room) {
-		room = meta->retire_room ? 2 * meta->retire_room : 64;
-		more = dmr_big_alloc(sizeof(*more) * room);
-		if (!more)
-			return -ENOMEM;
-		if (meta->retire_count)
-			memcpy(more, meta->retire, sizeof(*more) * meta->retire_count);
-		dmr_big_free(meta->retire);
-		meta->retire = more;
-		meta->retire_room = room;
-	}
+	if (!retire)
+		return -ENOMEM;
+	meta->retire = retire;
 	meta->retire[meta->retire_count++] = slot;
 	dmr_spare_set(meta->slots, slot, DMR_SLOT_BAD);
 	return 0;

@@ -37,13 +37,6 @@ void dmr_metadata_exit(struct dmr_metadata *meta)
 	dmr_big_free(meta->super);
 }
 
-void dmr_metadata_freeze(struct dmr_metadata *meta, int error)
-{
-	dmr_log_error("%s: a commit failed (%d): the map is frozen until the next activation",
-		      meta->name, error);
-	WRITE_ONCE(meta->frozen, true);
-}
-
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	int r = meta->io->write(meta, sector, block);
@@ -76,7 +69,7 @@ int dmr_super_commit(struct dmr_metadata *meta)
 				return -EIO;
 			dmr_super_encode(meta->block[1], meta->super, copy);
 			if (!dmr_metadata_write(meta, dmr_super_sector(copy), meta->block[1]))
-				written |= (1u << copy);
+				written |= 1u << copy;
 			/* Either way it is not the newest of before any more. */
 			good &= ~(1u << copy);
 		}
@@ -143,11 +136,11 @@ int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 
 		meta->block[0] = meta->block[1];
 		meta->block[1] = other;
-		meta->table_good = (1u << 1);
+		meta->table_good = 1u << 1;
 	} else {
-		meta->table_good = (1u << 0);
+		meta->table_good = 1u << 0;
 		if (valid[1] && generation[1] == generation[0])
-			meta->table_good |= (1u << 1);
+			meta->table_good |= 1u << 1;
 	}
 	return 0;
 }
@@ -183,7 +176,7 @@ int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
 {
 	u64 generation = dmr_next_generation(meta);
 	/* The copy that is not the newest goes first, normally none is and A does. */
-	unsigned int which = meta->table_good == (1u << 0) ? 1 : 0;
+	unsigned int which = meta->table_good == 1u << 0 ? 1 : 0;
 	unsigned int i;
 	u8 place[2];
 	int r;
@@ -284,12 +277,10 @@ int dmr_grow(struct dmr_metadata *meta, u32 segments)
 	/* What this does not get now is got later; the slots are there already, so the superblock has to follow. */
 	dmr_spare_refill(meta->slots);
 	meta->super->segments = segments;
-	r = dmr_session_begin(meta);
-	if (!r)
-		r = dmr_super_commit(meta);
+	r = dmr_session_begin(meta) ?: dmr_super_commit(meta);
 	if (r) {
 		/* The longer length may be on disk or not; slots there are not used before that is known. */
-		dmr_metadata_freeze(meta, r);
+		WRITE_ONCE(meta->frozen, r);
 		return -EIO;
 	}
 	WRITE_ONCE(meta->full, false);
@@ -305,9 +296,7 @@ int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_m
 
 	meta->super->covered = covered;
 	meta->super->main = *main;
-	r = dmr_session_begin(meta);
-	if (!r)
-		r = dmr_super_commit(meta);
+	r = dmr_session_begin(meta) ?: dmr_super_commit(meta);
 	if (r) {
 		meta->super->main = main_was;
 		meta->super->covered = covered_was;

@@ -45,7 +45,7 @@ struct dmr_metadata {
 
 	/* Read anywhere. */
 	u32 tried;			/* commits that changed something, or may have */
-	bool frozen;			/* a commit failed: nothing new is mapped */
+	int frozen;			/* why a commit failed, and nothing new is mapped; or 0 */
 	bool full;			/* who last wanted a slot found none */
 	bool broken;			/* the map in memory cannot be trusted any more: all I/O must fail */
 	unsigned long errors;		/* metadata blocks that could not be read, written or believed */
@@ -73,9 +73,6 @@ bool dmr_needs_repair(const struct dmr_metadata *meta);
 int dmr_grow(struct dmr_metadata *meta, u32 segments);
 /* Records how much of which main is covered; on failure nothing has changed in memory. */
 int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_main_id *main);
-
-/* Nothing new is mapped after this. */
-void dmr_metadata_freeze(struct dmr_metadata *meta, int error);
 
 static inline void dmr_count_error(struct dmr_metadata *meta)
 {

@@ -180,7 +180,7 @@ void dmr_batch_commit(struct dmr_target *t, struct dmr_batch *b)
 		dmr_plan(pair, b);
 		dmr_find_slots(t, b);
 		dmr_store_data(t, b);
-		dmr_commit(&t->pair->meta, b->change, b->count, b->unit);
+		dmr_commit(&pair->meta, b->change, b->count, b->unit);
 		for (i = 0; i < b->count; i++)
 			b->piece[b->change[i].owner].kept = b->change[i].fate == DMR_KEPT;
 		dmr_log_batch(t, b);

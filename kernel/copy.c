@@ -5,6 +5,9 @@
 #include "batch.h"
 #include "copy.h"
 
+/* How many slots are tried for one unit. */
+#define DMR_SLOT_TRIES	4u
+
 bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int *count)
 {
 	unsigned int end;

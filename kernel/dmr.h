@@ -115,9 +115,6 @@ struct dmr_request;		/* request.c */
 /* C20: how long after a failure main is still asked which of the failed units are bad. */
 #define DMR_PATIENCE	(10 * HZ)
 
-/* How many slots are tried for one unit. */
-#define DMR_SLOT_TRIES	4u
-
 /* One line of a table. */
 struct dmr_target {
 	/* Read by every bio; written by activation, drains, fences and when main fails. */

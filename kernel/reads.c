@@ -177,7 +177,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 		ready = true;
 		on_main |= bad & ~c->is.owned;
 		/* A reserve for later writes; a slot of another pending unit is no gain. */
-		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(&t->pair->meta, c))
+		if (c->is.slot == DMR_NO_SLOT && !dmr_take_free_slot(&pair->meta, c))
 			c->fate = DMR_FAILED;
 	}
 	if (ready && !dmr_disks_answer(t, on_main))
@@ -210,7 +210,7 @@ static void dmr_clear_pending(struct dmr_target *t, struct dmr_note *note)
 			break;
 		c.will.pending &= ~dmr_mask(first, count);
 		c.fate = DMR_READY;
-		dmr_commit(&t->pair->meta, &c, 1, room);
+		dmr_commit(&pair->meta, &c, 1, room);
 	}
 	note->count = 0;
 }

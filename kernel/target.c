@@ -33,8 +33,8 @@ void dmr_unlock(struct dmr_target *t)
 		dmr_tell_full(t, meta->full);
 	if (meta->frozen && !pair->shown_frozen) {
 		pair->shown_frozen = true;
-		DMERR("%s: spare %s is frozen: no more bad units are relocated", t->name,
-		      t->spare->name);
+		DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation",
+		      t->name, t->spare->name, meta->frozen);
 		dmr_event(t);
 	}
 	if (meta->tried != pair->shown_tried) {
