@@ -8,7 +8,6 @@
 modprobe libaio 2>/dev/null
 io_disks 192M 80M
 io_pair
-settle() { dmsetup suspend --noflush r && dmsetup resume r; }
 now() { echo $((${EPOCHREALTIME/./} / 1000)); } # ms
 # Two seconds until the bio fails, ten of patience, two for the last I/O, and some for a slow machine.
 limit=17000

@@ -6,8 +6,6 @@
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M
-# The worker has nothing left to do.
-settle() { dmsetup suspend --noflush r && dmsetup resume r; }
 pending() { settle && pending_sectors r; }
 # How often main was asked for any of these sectors, and not for less than whole steps of them.
 asked() { # SECTOR COUNT
@@ -25,7 +23,6 @@ fresh_pending() { # [SECTOR COUNT]: what is bad, and pending
 	[ "$(pending)" = "${2:-8}" ] || bail "nothing pending"
 	io_clear
 }
-counts() { status_of r | cut -d ' ' -f 1-5; }
 persists() { # SENTENCE: the same map after removal and creation
 	local list
 	list=$(message r list)
@@ -125,7 +122,7 @@ check "C4: main reads again: a part of it" holds old 1002 2
 is "C4: that part is main's again" "$(settle; message r list)" \
 	"$(printf '%s\n' "1000 2 pending $(slot_sector 0)" "1004 4 pending $(($(slot_sector 0) + 4))")"
 check "C4: a read of more than the block" holds old 992 32
-is "C4: then all of it, and the slot is free" "$(settle; counts)" "active 0/1008 0 0 0"
+is "C4: then all of it, and the slot is free" "$(settled_counts)" "active 0/1008 0 0 0"
 persists "C4: main reads again"
 
 fresh_pending
@@ -166,7 +163,7 @@ gated() {
 gated
 check "C4: between the error and the worker's read somebody rewrites it" writes b 1000 8
 message m release
-is "C4: it does not become pending" "$(settle; counts)" "active 0/1008 0 0 0"
+is "C4: it does not become pending" "$(settled_counts)" "active 0/1008 0 0 0"
 check "C4: it is read" holds b 1000 8
 
 gated
@@ -174,7 +171,7 @@ check "C4: while the worker's read is on its way somebody rewrites it" writes b 
 message m release 1 fail medium
 check "C4: it fails, for it came first; the worker looks again, nobody else being there" message m wait waiting 1 60000
 message m release
-is "C4: it does not become pending" "$(settle; counts)" "active 0/1008 0 0 0"
+is "C4: it does not become pending" "$(settled_counts)" "active 0/1008 0 0 0"
 check "C4: it is read" holds b 1000 8
 
 gated
@@ -187,7 +184,7 @@ check_fails "C18: a write to the unit waits" message m wait writes $((before + 2
 message m release
 wait $writer
 is "C18: main can be read: the write ends well" $? 0
-is "C18: on main" "$(settle; counts) $(holds_pattern "$lower" b 1000 8 && echo there)" "active 0/1008 0 0 0 there"
+is "C18: on main" "$(settled_counts) $(holds_pattern "$lower" b 1000 8 && echo there)" "active 0/1008 0 0 0 there"
 
 gated
 message m release 1 fail medium
@@ -199,7 +196,7 @@ message m release fail medium
 wait $writer && wait $second
 is "C18: main cannot be read: both writes end well" $? 0
 wait $reader
-is "C18: they are on the spare" "$(settle; counts)" "active 1/1008 8 0 0"
+is "C18: they are on the spare" "$(settled_counts)" "active 1/1008 8 0 0"
 check "C18: and read from there" eval 'holds b 1000 3 && { holds c 1003 1 || holds b 1003 1; } && holds b 1004 4'
 persists "C18: rewritten behind the fence"
 
@@ -214,7 +211,7 @@ check_fails "C18: the worker does not look while a write is on its way" message 
 message m release
 wait $writer
 is "C18: the write ends well" $? 0
-is "C18: nothing is pending" "$(settle; counts)" "active 0/1008 0 0 0"
+is "C18: nothing is pending" "$(settled_counts)" "active 0/1008 0 0 0"
 check "C18: it is read" holds b 1000 8
 
 ## fail_pending
@@ -297,17 +294,14 @@ done
 fresh
 message m offline
 check_fails "C10: a read from a disk that is gone fails" reads 1000 8
-is "C10: nothing is pending" "$(settle; counts)" "tripped 0/1008 0 0 0"
+is "C10: nothing is pending" "$(settled_counts)" "tripped 0/1008 0 0 0"
 message m online
 message r resume_auto
 check "C10: it comes back" holds old 1000 8
 
 fresh
-message m offline
-message m hold 0 8 read times 1
+goes_away m
 check_fails "C10: a read from a disk that is gone for a moment fails" reads 1000 8
-check "C10: the worker asks whether there is a disk" message m wait waiting 1 60000
-message m online
-message m release
-is "C10: there is: nothing is pending" "$(settle; counts)" "active 0/1008 0 0 0"
+is_back_when_asked "C10: the worker asks whether there is a disk" m
+is "C10: there is: nothing is pending" "$(settled_counts)" "active 0/1008 0 0 0"
 done_testing

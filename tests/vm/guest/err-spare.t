@@ -7,8 +7,6 @@
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M
-settle() { dmsetup suspend --noflush r && dmsetup resume r; }
-counts() { settle; status_of r | cut -d ' ' -f 1-5; }
 all=1008
 # Units 1000 and 1002 are on the spare, and stale on main; 1004 is pending. Main is healthy again.
 fresh() {
@@ -17,14 +15,14 @@ fresh() {
 	message m bad 1000 8 write bad 1016 8 write bad 1032 8 read
 	writes kept 1000 8 && writes kept 1016 8 || bail "no first units"
 	reads 1032 8 2>/dev/null
-	[ "$(counts)" = "active 3/$all 16 8 0" ] || bail "no pending unit: $(counts)"
+	[ "$(settled_counts)" = "active 3/$all 16 8 0" ] || bail "no pending unit: $(settled_counts)"
 	message m good 0 0
 	message r stats_clear >/dev/null
 	io_clear
 }
 well() { # SENTENCE [COUNTS]: the spare is back, and all is as it was
 	message s online
-	is "$1: afterwards: nothing pending, no slot bad, nothing frozen" "$(counts)" "${2:-active 3/$all 16 8 0}"
+	is "$1: afterwards: nothing pending, no slot bad, nothing frozen" "$(settled_counts)" "${2:-active 3/$all 16 8 0}"
 	check "$1: afterwards: the right bytes" eval 'holds kept 1000 8 && holds kept 1016 8'
 }
 moves_again() { # SENTENCE
@@ -41,19 +39,16 @@ is "C7: a read of what a spare that is gone owns fails" "$(error_of reads 1000 8
 is "C7: in whatever pieces: main's old bytes are not served" "$(error_of reads 1003 1) $(error_of reads 992 40)" "EIO EIO"
 check "C7: what main owns is read" holds old 1008 8
 check "C7: and written" writes old 1008 8
-is "C7: nothing becomes pending, no slot bad" "$(counts)" "active 3/$all 16 8 0"
+is "C7: nothing becomes pending, no slot bad" "$(settled_counts)" "active 3/$all 16 8 0"
 num "C7: the errors are counted" "$(status_key r spare_errors)" -ge 3
 well "C7: reads"
 check "C7: reads: a larger one over both owners" cmp <(pattern old 992 8; pattern kept 1000 8; pattern old 1008 8) <(get_sectors $r 992 24)
 is "C7: reads: nothing was written to the spare" "$(spare_story)" ""
 
 fresh
-message s offline
-message s hold 0 8 read times 1
+goes_away s
 check_fails "C7: a read fails while the spare is away for a moment" reads 1000 8
-check "C7: the worker asks whether there is a spare" message s wait waiting 1 60000
-message s online
-message s release
+is_back_when_asked "C7: the worker asks whether there is a spare" s
 well "C7: there is"
 
 ## Writes to what it owns
@@ -70,15 +65,12 @@ is "C7: writes: in the same slot" "$(message r list 1000 | head -n 1)" "1000 8 o
 check "C7: writes: after another creation it is there" eval 'io_again && holds later 1000 8 && holds kept 1016 8'
 
 fresh
-message s offline
-message s hold 0 8 read times 1
+goes_away s
 writes moment 1000 8 & writer=$!
-check "C7: a write fails while the spare is away for a moment: is there a spare?" message s wait waiting 1 60000
-message s online
-message s release
+is_back_when_asked "C7: a write fails while the spare is away for a moment: is there a spare?" s
 wait $writer
 is "C7: there is: the write succeeds" $? 0
-is "C7: no slot is condemned for it" "$(counts)" "active 3/$all 16 8 0"
+is "C7: no slot is condemned for it" "$(settled_counts)" "active 3/$all 16 8 0"
 check "C7: it is read" holds moment 1000 8
 
 ## Writes to pending sectors
@@ -86,20 +78,20 @@ check "C7: it is read" holds moment 1000 8
 fresh
 message s offline
 check_fails "C5: a write to a pending sector fails without its slot" writes lost 1032 8
-is "C5: it stays pending" "$(counts)" "active 3/$all 16 8 0"
+is "C5: it stays pending" "$(settled_counts)" "active 3/$all 16 8 0"
 well "C5: pending"
 check "C5: then it succeeds" eval 'writes new 1032 8 && holds new 1032 8'
-is "C5: and is owned" "$(counts)" "active 3/$all 24 0 0"
+is "C5: and is owned" "$(settled_counts)" "active 3/$all 24 0 0"
 
 fresh
 message s offline
 check "C4: a pending sector that main reads again is read without the spare" holds old 1032 8
-is "C4: the map waits, and does not freeze" "$(counts)" "active 3/$all 16 8 0"
+is "C4: the map waits, and does not freeze" "$(settled_counts)" "active 3/$all 16 8 0"
 check_fails "retest is refused without the spare" message r retest 1032 8
-is "retest: nothing freezes" "$(counts)" "active 3/$all 16 8 0"
+is "retest: nothing freezes" "$(settled_counts)" "active 3/$all 16 8 0"
 well "C4: pending"
 check "C4: with the next read" holds old 1032 8
-is "C4: it is main's again" "$(counts)" "active 2/$all 16 0 0"
+is "C4: it is main's again" "$(settled_counts)" "active 2/$all 16 0 0"
 
 ## Errors of main meanwhile
 
@@ -109,25 +101,22 @@ message m bad 1104 8 both
 is "C11: a write that main fails while the spare is gone gets main's error" "$(error_of writes new 1104 8)" ENODATA
 is "C4: a read, too" "$(error_of reads 1104 8)" ENODATA
 check_fails "C18: remap is refused" message r remap 1200 8
-is "C12: nothing has changed, nothing freezes" "$(counts)" "active 3/$all 16 8 0"
+is "C12: nothing has changed, nothing freezes" "$(settled_counts)" "active 3/$all 16 8 0"
 well "C11: main's errors"
 message m good 1104 8
 check "C11: main's content is not hidden" holds old 1104 8
 message m bad 1104 8 read
-is "C4: a read error makes pending again" "$(error_of reads 1104 8) $(counts)" "ENODATA active 4/$all 16 16 0"
+is "C4: a read error makes pending again" "$(error_of reads 1104 8) $(settled_counts)" "ENODATA active 4/$all 16 16 0"
 moves_again "C11: main's errors"
 
 fresh
 message m bad 1104 8 write
-message s offline
-message s hold 0 8 read times 1
+goes_away s
 writes new 1104 8 & writer=$!
-check "C11: a relocation fails while the spare is away for a moment: is there a spare?" message s wait waiting 1 60000
-message s online
-message s release
+is_back_when_asked "C11: a relocation fails while the spare is away for a moment: is there a spare?" s
 wait $writer
 is "C11: there is: the write succeeds" $? 0
-is "C11: no slot is condemned for it" "$(counts)" "active 4/$all 24 8 0"
+is "C11: no slot is condemned for it" "$(settled_counts)" "active 4/$all 24 8 0"
 check "C11: it is read" holds new 1104 8
 
 # It goes between the data and the map: the commit fails.
@@ -154,12 +143,12 @@ message s bad "$(slot_sector 0)" 8 write target bad "$(slot_sector 2)" 8 write t
 is "C7: with no_auto a write that its slot fails reports the spare's own error" "$(error_of writes lost 1000 8)" EREMOTEIO
 check_fails "C7: so do zeroes" blkdiscard -z -o $((1000 * 512)) -l 4096 $r
 check_fails "C5: a write to a pending sector whose slot fails reports it" writes lost 1032 8
-is "C7: nothing moves, no slot is marked" "$(counts)" "active 3/$all 16 8 0"
+is "C7: nothing moves, no slot is marked" "$(settled_counts)" "active 3/$all 16 8 0"
 check "C7: what was there is read" eval 'holds kept 1000 8 && holds kept 1016 8'
 check "C7: without no_auto" dm_reload r "$(remap_table $m $s)"
 check "C7: the same write moves the unit" eval 'writes new 1000 8 && holds new 1000 8'
 check "C5: and this one, too" eval 'writes new 1032 8 && holds new 1032 8'
-is "C7: the slots are bad" "$(counts)" "active 3/$all 24 0 2"
+is "C7: the slots are bad" "$(settled_counts)" "active 3/$all 24 0 2"
 
 ## Flushes
 
@@ -184,6 +173,11 @@ fresh
 message r remap 2000 256 >/dev/null
 io_noise
 declare -A last=()
+good() { # how many sectors hold what was acknowledged last
+	local sector n=0
+	for sector in "${!last[@]}"; do holds "${last[$sector]}" "$sector" 8 && n=$((n + 1)); done
+	echo $n
+}
 for round in 1 2 3 4 5 6 7 8; do
 	message s offline
 	for sector in 2000 2064 2100 2248; do
@@ -194,12 +188,8 @@ for round in 1 2 3 4 5 6 7 8; do
 		writes "back$round" $sector 8 && last[$sector]="back$round"
 	done
 done
-good=0
-for sector in "${!last[@]}"; do holds "${last[$sector]}" "$sector" 8 && good=$((good + 1)); done
-is "C7: in and out eight times: what was acknowledged is read" $good 4
-is "C7: nothing pending, no slot bad" "$(counts)" "active 35/$all 272 8 0"
+is "C7: in and out eight times: what was acknowledged is read" "$(good)" 4
+is "C7: nothing pending, no slot bad" "$(settled_counts)" "active 35/$all 272 8 0"
 check "C7: and after another creation" io_again
-good=0
-for sector in "${!last[@]}"; do holds "${last[$sector]}" "$sector" 8 && good=$((good + 1)); done
-is "C7: too" $good 4
+is "C7: too" "$(good)" 4
 done_testing

@@ -49,6 +49,31 @@ io_again() { # removed and created anew, by what dmsetup table printed
 	table=$(dmsetup table r) && dmsetup remove r && dm_create r "$table"
 }
 
+# State, used and all slots, owned and pending sectors, bad slots; settled: when the worker has nothing left to do.
+counts() { status_of r | cut -d ' ' -f 1-5; }
+settle() { dmsetup suspend --noflush r && dmsetup resume r; }
+settled_counts() { settle; counts; }
+# A message works for at most a second; "next" says where to go on. Prints the sum of its first numbers, and how many messages.
+drive() { # VERB FIRST END
+	local at=$2 answer sum=0 n=0
+	while [ "$at" ]; do
+		answer=$(message r "$1" "$at" $(($3 - at))) || return 1
+		sum=$((sum + ${answer%% *}))
+		n=$((n + 1))
+		at=$(sed -n 's/^next //p' <<<"$answer")
+	done
+	echo "$sum $n"
+}
+# A device (m or s) goes away; when the worker asks whether it is there, it is again.
+goes_away() { message "$1" offline && message "$1" hold 0 8 read times 1; } # NAME
+is_back_when_asked() { # SENTENCE NAME
+	check "$1" message "$2" wait waiting 1 60000
+	message "$2" online
+	message "$2" release
+}
+# What main and spare keep in their volatile caches is durable.
+sync_disks() { message m sync && message s sync; }
+
 counters() { # DEVICE KEY...
 	local dev=$1 status key out=
 	status=$(dmsetup status --noflush "$dev")

@@ -9,8 +9,7 @@ A=$(table_sector 0 A) B=$(table_sector 0 B) ALT1=$(table_sector 0 ALT1) ALT2=$(t
 # A fresh pair. The unit is owned and holds "a"; main holds "old" there, and everywhere near it. The activation's
 # session is open, so that the next commit writes tables only.
 move_fresh() { # [ARG...]
-	local disk
-	for disk in m s; do message $disk sync; done 2>/dev/null
+	sync_disks 2>/dev/null
 	put_pattern "$lower" old 960 256
 	io_renew "$@"
 	message r remap 1000 8 >/dev/null || bail "no remap"
@@ -25,7 +24,6 @@ entry() { # SLOT [PLACE]: unit, owned, pending, moves and state, as they lie on 
 both_say() { # SLOT WANTED...: both copies of the table
 	[ "$(entry "$1" A)" = "${*:2}" ] && [ "$(entry "$1" B)" = "${*:2}" ]
 }
-counts() { status_of r | cut -d ' ' -f 1-5; }
 # Loaded once, then once more: the second finds nothing to repair, writes nothing, and has the same map.
 loads_twice() { # SENTENCE
 	local list

@@ -6,8 +6,7 @@
 io_disks 16M 8M cache power p
 # Units 125 to 127 hold "a", all of it durable; owned for unremap, main's for remap.
 given() { # VERB
-	local disk
-	for disk in m s; do message $disk sync; done
+	sync_disks
 	put_pattern "$lower" old 960 256
 	io_renew
 	if [ "$1" = unremap ]; then

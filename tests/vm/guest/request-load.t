@@ -17,16 +17,6 @@ fio_on() { # OPTION...
 		--name=a --size=16M --name=b --size=16M --offset=16M --bsrange=512-32k --blockalign=512
 }
 alive() { kill -0 "$pid" 2>/dev/null; }
-drive() { # VERB FIRST END: all of it, by as many messages as it takes; prints how many sectors, and how many messages
-	local at=$2 answer sum=0 n=0
-	while [ "$at" ]; do
-		answer=$(message r "$1" "$at" $(($3 - at))) || return 1
-		sum=$((sum + ${answer%% *}))
-		n=$((n + 1))
-		at=$(sed -n 's/^next //p' <<<"$answer")
-	done
-	echo "$sum $n"
-}
 
 ## Messages
 

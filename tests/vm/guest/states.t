@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C4, C5, C7, C18, C22: the four states of a sector and every way between them.
 # timeout: 240
-. /vm/lib.sh
+. /vm/io.sh
 mk_disk lower 64M
 mk_disk slower 16M
 dm_create f "0 $(sectors "$lower") remap-faulty $lower 0" || bail "no remap-faulty"
@@ -10,19 +10,7 @@ main=/dev/mapper/f spare=/dev/mapper/s r=/dev/mapper/r
 remap_create r "$main" "$spare" || bail "no device"
 put_pattern $r a 0 4096 512
 state() { message r list "${1:-0}" | head -n 1; }
-counts() { status_of r | cut -d ' ' -f 1-5; }
 all=$(all_slots r)
-# A message works for at most a second; "next" says where to go on. Prints the sum of its first numbers.
-drive() { # VERB FIRST END
-	local at=$2 answer sum=0
-
-	while [ "$at" ] && [ "$at" -lt "$3" ]; do
-		answer=$(message r "$1" "$at" $(($3 - at))) || return 1
-		sum=$((sum + ${answer%% *}))
-		at=$(echo "$answer" | sed -n 's/^next //p')
-	done
-	echo "$sum"
-}
 
 message f bad 800 8 read
 check_fails "C4: a read of a bad sector fails" get_sectors $r 800 8
@@ -74,11 +62,11 @@ check "data too" holds_pattern $r d 1600 8
 like "C22: unremap" "$(message r unremap 1600 8)" "^8 sectors back on main"
 is "C22: the slot is free" "$(counts)" "active 0/$all 0 0 1"
 check "C22: data is on main" holds_pattern "$lower" d 1600 8
-is "C18: remap" "$(drive remap 1000 2000)" 1000
+is "C18: remap" "$(drive remap 1000 2000 | cut -d ' ' -f 1)" 1000
 check "C18: data reads from the spare" holds_pattern $r a 1000 600
 check "C18: all of it" holds_pattern $r d 1600 8
 num "C18: slots taken" "$(used_slots r)" -eq 125
-is "C22: all back" "$(drive unremap 0 4096)" 1000
+is "C22: all back" "$(drive unremap 0 4096 | cut -d ' ' -f 1)" 1000
 is "C22: nothing is mapped" "$(message r list)" ""
 check "the data is right" holds_pattern $r a 808 792
 done_testing

@@ -8,11 +8,10 @@
 io_disks 16M 5M cache power p
 # 250 units from 0 on are owned, slot 250 is unit 500's (sector 4000) and 251 unit 600's (sector 4800), which are pending.
 full_spare() {
-	local next=0 disk
-	for disk in m s; do message $disk sync; done
+	sync_disks
 	put_pattern "$lower" old 3960 3000
 	io_renew
-	while [ "$next" ]; do next=$(message r remap "$next" $((250 * 8 - next)) | sed -n 's/^next //p'); done
+	drive remap 0 $((250 * 8)) >/dev/null
 	message m bad 4000 8 read bad 4800 8 read
 	message r remap 4000 8 >/dev/null
 	message r remap 4800 8 >/dev/null
