@@ -48,6 +48,11 @@ void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->discard_granularity = own.discard_granularity;
 	limits->discard_alignment = own.discard_alignment;
 	limits->max_write_zeroes_sectors = own.max_write_zeroes_sectors;
+#ifdef DMR_HAVE_WZEROES_UNMAP
+	/* Zeroes that free space: all that main takes, or none; the block layer refuses anything between. */
+	if (limits->max_hw_wzeroes_unmap_sectors)
+		limits->max_hw_wzeroes_unmap_sectors = own.max_write_zeroes_sectors;
+#endif
 #ifdef DMR_HAVE_MAX_SECURE_ERASE
 	limits->max_secure_erase_sectors = 0;
 #endif

@@ -47,7 +47,7 @@ dmsetup remove l
 ## Each kind of limit
 
 # A SCSI disk with larger physical blocks and small discards as the spare; then as main, with more segments than the spare.
-mk_scsi scsi 64M physblk_exp=3 opt_blks=64 lbpu=1 unmap_max_blocks=16 unmap_granularity=8
+mk_scsi scsi 64M physblk_exp=3 opt_blks=64 lbpu=1 lbpws=1 unmap_max_blocks=16 unmap_granularity=8
 mk_null small 16M
 num "the two differ in physical blocks" "$(of "$scsi" physical_block_size)" -gt "$(of "$main" physical_block_size)"
 num "in discards" "$(of "$scsi" discard_max_bytes)" -lt "$(of "$main" discard_max_bytes)"
@@ -68,6 +68,21 @@ for pair in "$main $scsi" "$scsi $small"; do
 	dmsetup remove r
 	dmsetup remove l
 done
+
+## Zeroes that free space: of kernels that tell them apart, the block layer takes all that main can or none
+
+echo 4096 >/sys/module/scsi_debug/parameters/write_same_length
+echo 1 >/sys/bus/pseudo/drivers/scsi_debug/add_host
+until_true 10 test "$(compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter1/host*/target*/*:*/block/sd*")" ||
+	bail "no second SCSI disk"
+less=/dev/$(basename "$(compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter1/host*/target*/*:*/block/sd*")")
+num "a spare that zeroes less at once" "$(of "$less" write_zeroes_max_bytes)" -lt "$(of "$scsi" write_zeroes_max_bytes)"
+blank "$less"
+check "C17: is no obstacle" dm_create r "0 32768 dm-remap-v4 $scsi $less"
+is "C17: main zeroes as much as it can" "$(of $r write_zeroes_max_bytes)" "$(of "$scsi" write_zeroes_max_bytes)"
+[ ! -e "$(queue_of $r)/write_zeroes_unmap_max_hw_bytes" ] ||
+	is "C17: and frees as much" "$(of $r write_zeroes_unmap_max_hw_bytes)" "$(of "$scsi" write_zeroes_unmap_max_hw_bytes)"
+dmsetup remove r
 
 ## The other way round: a spare that can more does not lend it to main
 
