@@ -75,7 +75,7 @@ static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 s
 static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_run *run)
 {
 	u32 step = dmr_read_step(t);
-	u32 count = min_t(u64, end - sector, step - sector % step);
+	u32 count = min_t(u64, end - sector, step - (sector & (step - 1)));
 
 	dmr_map_find(t->pair->meta.map, sector, count, run);
 }
