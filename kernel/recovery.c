@@ -293,6 +293,11 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
 	bool write = op_is_write(bio_op(bio)) && bio_op(bio) != REQ_OP_DISCARD;
 
+	/* It has been waiting here while the map was lost: where its sectors are nobody knows. */
+	if (READ_ONCE(t->pair->meta.broken)) {
+		io->result = BLK_STS_IOERR;
+		return true;
+	}
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
 		u32 count = min_t(u32, total - io->done,
