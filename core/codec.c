@@ -5,8 +5,6 @@
  */
 #include "codec.h"
 
-/* 2^48 units of 8 sectors: what an entry can name. */
-#define DMR_MAX_COVERED		(1ULL << 51)
 /* Linux counts a disk's bytes in a signed 64-bit number. */
 #define DMR_MAX_START		(1ULL << 54)
 

@@ -147,6 +147,9 @@ static char *dmr_check_devices(struct dmr_target *t)
 	if (dmr_bdev_sectors(main) < t->ti->len)
 		return dmr_error("main %s is %llu sectors long, the table says %llu", t->main->name,
 				 (u64)dmr_bdev_sectors(main), (u64)t->ti->len);
+	if (t->ti->len > DMR_MAX_COVERED)
+		return dmr_error("length %llu is beyond the %llu sectors that a spare can describe",
+				 (u64)t->ti->len, DMR_MAX_COVERED);
 	if (bdev_logical_block_size(spare) > bdev_logical_block_size(main))
 		return dmr_error("spare %s has logical blocks of %u bytes, main %s of %u: the spare's must not be larger",
 				 t->spare->name, bdev_logical_block_size(spare), t->main->name,

@@ -38,6 +38,7 @@ enum dmr_block_type {
 #define DMR_MAX_SLOTS		4294967295ULL
 #define DMR_MAX_SEGMENTS	17043521u		/* DMR_MAX_SLOTS / DMR_SEGMENT_SLOTS */
 #define DMR_NO_SLOT		0xffffffffu
+#define DMR_MAX_COVERED		(1ULL << 51)		/* 2^48 units: what an entry can name */
 
 /*
  * The four places of a segment that can hold a copy of its table. Copies are in

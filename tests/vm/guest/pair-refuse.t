@@ -36,6 +36,11 @@ refused "C14: a read-only table is refused" "the table is read-only" \
 
 ## Devices
 
+modprobe dm-zero
+dm_create huge "0 $((1 << 52)) zero"
+refused "C14: a table longer than what entries can name is refused" "length .* is beyond the 2251799813685248 sectors" \
+	dm_create r "0 $(((1 << 51) + 8)) dm-remap-v4 /dev/mapper/huge $spare"
+dmsetup remove huge
 watch='main'
 refused "C14: main = spare is refused" "main .* and spare .* share sectors of one disk" \
 	remap_create r "$main" "$main"
