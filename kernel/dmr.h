@@ -32,6 +32,12 @@ struct dmr_hits {
 	u64 reads, writes;
 };
 
+/* What all pairs of one mapped device share: a table may have several lines, and outlives none of them. */
+struct dmr_device {
+	unsigned int pairs;		/* under the registry's lock */
+	atomic_t failed_flushes;	/* each fails one later FUA write (C8), wherever in the table that goes */
+};
+
 /*
  * A spare device, its map and its metadata. One for each spare, in the registry from the first
  * constructor to the last destructor; a reload of the same device shares it.
@@ -40,6 +46,7 @@ struct dmr_pair {
 	struct list_head link;		/* registry */
 	struct list_head targets;	/* under the registry's lock */
 	struct mapped_device *md;	/* whose spare it is */
+	struct dmr_device *device;	/* the same, as far as we know it */
 	struct block_device *bdev;	/* kept open by the targets' tables */
 	bool active;			/* the first resume has been */
 
@@ -135,8 +142,6 @@ struct dmr_target {
 	char name[40];				/* of the mapped device, for the log */
 	bool resumed;				/* between preresume and postsuspend */
 	bool refused;				/* it must not replace another spare: never resumed */
-
-	atomic_t failed_flushes;		/* each fails one later FUA write (C8) */
 
 	/* Epochs (C15, C18): bios in flight, told from those that come later. */
 	struct completion left;			/* somebody has left while a drain waits */

@@ -11,8 +11,31 @@ static DEFINE_MUTEX(dmr_registry_lock);
 static DEFINE_SPINLOCK(dmr_registry_list_lock);
 static LIST_HEAD(dmr_registry);
 
+/* Under the registry's lock, as dmr_device_put(). */
+static struct dmr_device *dmr_device_get(const struct mapped_device *md)
+{
+	struct dmr_device *device = NULL;
+	struct dmr_pair *pair;
+
+	list_for_each_entry(pair, &dmr_registry, link)
+		if (pair->md == md)
+			device = pair->device;
+	if (!device)
+		device = kzalloc(sizeof(*device), GFP_KERNEL);
+	if (device)
+		device->pairs++;
+	return device;
+}
+
+static void dmr_device_put(struct dmr_device *device)
+{
+	if (device && !--device->pairs)
+		kfree(device);
+}
+
 static void dmr_pair_free(struct dmr_pair *pair)
 {
+	dmr_device_put(pair->device);
 	dmr_metadata_exit(&pair->meta);
 	bioset_exit(&pair->bios);
 	free_percpu(pair->hits);
@@ -34,9 +57,10 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	pair->meta.sectors = dmr_bdev_sectors(pair->bdev);
 	scnprintf(pair->meta.name, sizeof(pair->meta.name), "%pg", pair->bdev);
 	pair->md = dm_table_get_md(t->ti->table);
+	pair->device = dmr_device_get(pair->md);
 	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits ||
+	if (!dmr_metadata_init(&pair->meta) || !pair->device || !pair->probe || !pair->hits ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
 		return NULL;

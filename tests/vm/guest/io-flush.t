@@ -181,4 +181,26 @@ message s release
 wait $pid
 is "C8: the first, which began before, ends well" $? 0
 flushed "C8: and does not hide that the second write is not flushed" "1 1"
+
+## A device of several lines, and of several tables
+
+mk_disk lower2 16M
+mk_disk store2 8M
+io_faulty m2 "$lower2" cache
+io_faulty s2 "$store2" cache
+dmsetup remove r
+len=$(sectors $m)
+check "two pairs in one table" dm_create r "0 $len dm-remap-v4 $m $s
+$len $len dm-remap-v4 /dev/mapper/m2 /dev/mapper/s2"
+table=$(dmsetup table r)
+message m2 fail_after flush 1
+check_fails "C8: a flush that the second line's main fails is reported" flush
+check_fails "C8: a FUA write to the first line fails for it" fua q 2000 8
+check "C8: the next does not" fua q 2000 8
+check "C8: nor one to the second line" fua q $((len + 2000)) 8
+message m fail_after flush 1
+check_fails "C8: a flush fails" flush
+check "C15: the table is loaded anew" dm_reload r "$table"
+check_fails "C8: a FUA write fails for it all the same" fua r 2000 8
+check "C8: only one" fua r 2000 8
 done_testing
