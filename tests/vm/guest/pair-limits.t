@@ -73,9 +73,10 @@ done
 
 echo 4096 >/sys/module/scsi_debug/parameters/write_same_length
 echo 1 >/sys/bus/pseudo/drivers/scsi_debug/add_host
-until_true 10 test "$(compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter1/host*/target*/*:*/block/sd*")" ||
-	bail "no second SCSI disk"
-less=/dev/$(basename "$(compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter1/host*/target*/*:*/block/sd*")")
+second='/sys/bus/pseudo/drivers/scsi_debug/adapter1/host*/target*/*:*/block/sd*'
+until_true 20 compgen -G "$second" || bail "no second SCSI disk"
+less=/dev/$(basename "$(compgen -G "$second")")
+until_true 20 test -b "$less"
 num "a spare that zeroes less at once" "$(of "$less" write_zeroes_max_bytes)" -lt "$(of "$scsi" write_zeroes_max_bytes)"
 blank "$less"
 check "C17: is no obstacle" dm_create r "0 32768 dm-remap-v4 $scsi $less"
