@@ -88,6 +88,32 @@ static char *dmr_may_share(struct dmr_pair *pair, struct dmr_target *t)
 	return NULL;
 }
 
+/*
+ * device-mapper lets several of its devices have one disk. With two maps each would read what the other has made
+ * stale, and a main that is blank would do for somebody's spare. A reload only replaces what it shares.
+ */
+static char *dmr_taken(const struct dmr_target *t)
+{
+	struct block_device *main = t->main_bdev, *spare = t->spare->bdev;
+	const struct dmr_target *other;
+	struct dmr_pair *pair;
+
+	list_for_each_entry(pair, &dmr_registry, link) {
+		list_for_each_entry(other, &pair->targets, link) {
+			if (pair->md == dm_table_get_md(t->ti->table) &&
+			    other->ti->table != t->ti->table)
+				continue;
+			if (dmr_devices_overlap(main, other->main_bdev) ||
+			    dmr_devices_overlap(main, other->spare->bdev))
+				return dmr_error("main %s is in use by another pair", t->main->name);
+			if (dmr_devices_overlap(spare, other->main_bdev) ||
+			    dmr_devices_overlap(spare, other->spare->bdev))
+				return dmr_error("spare %s is in use by another pair", t->spare->name);
+		}
+	}
+	return NULL;
+}
+
 static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 {
 	char have[37], want[37];
@@ -223,6 +249,8 @@ int dmr_pair_get(struct dmr_target *t, char **error)
 			goto out;
 		loaded = true;
 	}
+	if (!*error)
+		*error = dmr_taken(t);
 	if (!*error)
 		*error = dmr_uuid_mismatch(pair, t);
 	if (!*error)

@@ -163,7 +163,18 @@ dm_create alias "0 10240 linear $spare 0"
 refused "C15: so is the same spare by another name" "has the same uuid as .*, which is in use" \
 	remap_create q "$main2" /dev/mapper/alias
 dmsetup remove alias
+mk_disk blank 5M
+watch='main spare blank'
+refused "C14: a second pair on a main in use is refused" "main .* is in use by another pair" \
+	remap_create q "$main" "$blank"
 dmsetup remove r
+remap_create r "$blank" "$spare" new_main || bail "no pair with a blank main"
+refused "C14: a main in use is nobody's spare, be it blank" "spare .* is in use by another pair" \
+	remap_create q "$main2" "$blank"
+dmsetup remove r
+cp /tmp/pair "$spare_file"
+rm "$(disk_file blank)"
+losetup -d "$blank"
 victim=r
 rm "$(disk_file twin)"
 losetup -d "$twin"
@@ -171,6 +182,13 @@ watch='main spare main2'
 refused "C15: the same spare twice in one table is refused" "spare .* is named twice in one table" \
 	dm_create r "0 $len dm-remap-v4 $plain
 $len $len dm-remap-v4 $main2 $spare"
+mk_disk blank 5M
+watch='main spare blank'
+refused "C14: the same main twice in one table is refused" "main .* is in use by another pair" \
+	dm_create r "0 $len dm-remap-v4 $plain
+$len $len dm-remap-v4 $main $blank"
+rm "$(disk_file blank)"
+losetup -d "$blank"
 
 ## Partitions of one disk
 
