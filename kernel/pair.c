@@ -88,14 +88,19 @@ static char *dmr_may_share(struct dmr_pair *pair, struct dmr_target *t)
 	return NULL;
 }
 
+static bool dmr_uses(const struct dmr_target *t, struct block_device *bdev)
+{
+	return dmr_devices_overlap(bdev, t->main_bdev) || dmr_devices_overlap(bdev, t->spare->bdev);
+}
+
 /*
  * device-mapper lets several of its devices have one disk. With two maps each would read what the other has made
  * stale, and a main that is blank would do for somebody's spare. A reload only replaces what it shares.
  */
 static char *dmr_taken(const struct dmr_target *t)
 {
-	struct block_device *main = t->main_bdev, *spare = t->spare->bdev;
 	const struct dmr_target *other;
+	const struct dm_dev *taken;
 	struct dmr_pair *pair;
 
 	list_for_each_entry(pair, &dmr_registry, link) {
@@ -103,12 +108,11 @@ static char *dmr_taken(const struct dmr_target *t)
 			if (pair->md == dm_table_get_md(t->ti->table) &&
 			    other->ti->table != t->ti->table)
 				continue;
-			if (dmr_devices_overlap(main, other->main_bdev) ||
-			    dmr_devices_overlap(main, other->spare->bdev))
-				return dmr_error("main %s is in use by another pair", t->main->name);
-			if (dmr_devices_overlap(spare, other->main_bdev) ||
-			    dmr_devices_overlap(spare, other->spare->bdev))
-				return dmr_error("spare %s is in use by another pair", t->spare->name);
+			taken = dmr_uses(other, t->main_bdev) ? t->main :
+				dmr_uses(other, t->spare->bdev) ? t->spare : NULL;
+			if (taken)
+				return dmr_error("%s %s is in use by another pair",
+						 taken == t->main ? "main" : "spare", taken->name);
 		}
 	}
 	return NULL;
