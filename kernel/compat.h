@@ -30,6 +30,11 @@ static inline struct bio *dmr_bio_alloc(struct block_device *bdev, unsigned shor
 #endif
 }
 
+/* Renamed in 5.12. */
+#ifndef BIO_MAX_VECS
+#define BIO_MAX_VECS	BIO_MAX_PAGES
+#endif
+
 /* A bio of ours over the pages of `source`, which must outlive it. */
 static inline struct bio *dmr_bio_clone(struct block_device *bdev, struct bio *source,
 					blk_opf_t opf, struct bio_set *set)
@@ -94,6 +99,11 @@ static inline bool dmr_table_writable(struct dm_table *table)
 	return dm_table_get_mode(table) & FMODE_WRITE;
 #endif
 }
+
+/* What is measured of a table (IMA) is asked for since 5.15; the number after the last is never asked for before. */
+#ifndef DMR_HAVE_STATUSTYPE_IMA
+#define STATUSTYPE_IMA	2
+#endif
 
 /* Partition details hang off the block device since 5.11. */
 static inline const char *dmr_bdev_partuuid(struct block_device *bdev)

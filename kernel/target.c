@@ -115,7 +115,7 @@ static void dmr_status(struct dm_target *ti, status_type_t type, unsigned int fl
 	struct dmr_status status;
 	char uuid[37];
 
-	switch (type) {
+	switch ((int)type) {
 	case STATUSTYPE_INFO:
 		dmr_target_status(t, &status);
 		dmr_status_format(&status, result, maxlen);
