@@ -23,6 +23,7 @@
 #include "args.h"
 #include "commit.h"
 #include "compat.h"
+#include "health.h"
 #include "metadata.h"
 
 #define DM_MSG_PREFIX "remap"
@@ -68,6 +69,8 @@ struct dmr_pair {
 	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
 	struct bio_set bios;
+	struct dmr_health *health;	/* of its errors; NULL: none */
+	const struct dmr_health_ops *health_ops;
 };
 
 /* C10: tells a bad unit from a dead disk. Under lock unless it says otherwise. */

@@ -240,8 +240,11 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		/* Also when it failed: part of it may be in the spare's cache. */
 		atomic64_inc(&pair->spare_written);
 	}
-	if (status)
+	if (status) {
 		atomic64_inc(&pair->spare_errors);
+		dmr_health_note(pair, DMR_HEALTH_SPARE_ERROR, io->iter.bi_sector,
+				io->iter.bi_size >> SECTOR_SHIFT);
+	}
 	if (op == REQ_OP_WRITE && dmr_suspect(status) && !t->options.no_auto)
 		return dmr_end_later(t, bio, io, status);
 	if (op == REQ_OP_READ && (status || io->where == DMR_AT_SPARE_PENDING))
@@ -274,8 +277,12 @@ static bool dmr_wants_worker(struct dmr_target *t, struct bio *bio, const struct
 		return false;
 	if (op != REQ_OP_READ && op != REQ_OP_WRITE && op != REQ_OP_WRITE_ZEROES)
 		return false;
-	if (suspect)
+	if (suspect) {
 		atomic64_inc(op == REQ_OP_READ ? &t->pair->read_errors : &t->pair->write_errors);
+		dmr_health_note(t->pair,
+				op == REQ_OP_READ ? DMR_HEALTH_READ_ERROR : DMR_HEALTH_WRITE_ERROR,
+				io->iter.bi_sector, io->iter.bi_size >> SECTOR_SHIFT);
+	}
 	return (suspect && op != REQ_OP_READ && !t->options.no_auto) || dmr_owner_changed(t, io);
 }
 

@@ -133,29 +133,12 @@ static int dmr_msg_request(struct dmr_target *t, const struct dmr_message *m, ch
 	return dmr_request(t, m, result, maxlen);
 }
 
-/* What a monitor wants to know beside the counters. */
 static int dmr_msg_health(struct dmr_target *t, const struct dmr_message *m, char *result,
 			  unsigned int maxlen)
 {
-	struct dmr_breaker *b = &t->breaker;
-	struct dmr_status status;
-	unsigned int regions;
-	bool write_dead;
-
-	dmr_target_status(t, &status);
-	spin_lock_irq(&b->lock);
-	regions = b->runs;
-	write_dead = b->write_dead;
-	spin_unlock_irq(&b->lock);
-	scnprintf(result, maxlen,
-		  "state %s\nbreaker %s\nfailing_regions %u\nfree_slots %llu\nowned_sectors %llu\npending_sectors %llu\nbad_slots %llu\nwrite_errors %llu\nread_errors %llu\nspare_errors %llu\nmetadata_errors %llu\n",
-		  dmr_state_word(status.state),
-		  status.state != DMR_TRIPPED ? "closed"
-		  : write_dead		      ? "no_writes"
-					      : "no_answer",
-		  regions, dmr_spare_free(t->pair->meta.slots), status.owned, status.pending,
-		  status.bad_slots, status.counters.write_errors, status.counters.read_errors,
-		  status.counters.spare_errors, status.counters.metadata_errors);
+	if (!dmr_health_report(t, result, maxlen))
+		return dmr_message_no(t, -EINVAL,
+				      "health: the module dm-remap-health was not loaded when the device was created");
 	return 1;
 }
 

@@ -31,6 +31,8 @@ static int __init dmr_init(void)
 
 	if (!dmr_map_init())
 		return -ENOMEM;
+	if (DMR_HEALTH_LINKED)
+		dmr_health_init();
 	r = dm_register_target(&dmr_target_type);
 	if (r)
 		dmr_map_exit();

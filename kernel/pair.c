@@ -36,6 +36,7 @@ static void dmr_device_put(struct dmr_device *device)
 static void dmr_pair_free(struct dmr_pair *pair)
 {
 	dmr_device_put(pair->device);
+	dmr_health_detach(pair);
 	dmr_metadata_exit(&pair->meta);
 	bioset_exit(&pair->bios);
 	free_percpu(pair->hits);
@@ -216,6 +217,7 @@ static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **
 	*error = "no memory for the pair";
 	if (!pair)
 		return -ENOMEM;
+	dmr_health_attach(pair);
 	generate_random_uuid(uuid);
 	r = dmr_load(&pair->meta, t->ti->len, uuid, why);
 	if (r) {

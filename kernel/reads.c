@@ -150,6 +150,17 @@ static bool dmr_any_on_main(struct dmr_pair *pair, const u64 *unit, u32 count)
 	return false;
 }
 
+static void dmr_health_pending(struct dmr_pair *pair, const struct dmr_change *change, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (change[i].fate == DMR_KEPT)
+			dmr_health_note(pair, DMR_HEALTH_PENDING,
+					change[i].will.unit * DMR_UNIT_SECTORS,
+					dmr_hweight8(change[i].will.pending & ~change[i].is.pending));
+}
+
 static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit,
 			     u32 count)
 {
@@ -187,6 +198,7 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 		DMWARN_LIMIT("%s: main %s: unreadable sectors in %u units, the first at %llu: pending until rewritten",
 			     t->name, t->main->name, count, unit[0] * DMR_UNIT_SECTORS);
 	dmr_commit(&pair->meta, change, count, room);
+	dmr_health_pending(pair, change, count);
 }
 
 /* Pending sectors that a reader got after all: they are as good as any. */
