@@ -8,23 +8,30 @@ KDIR	?= /lib/modules/$(KVER)/build
 RELEASE	 = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
 MODDIR	 = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 VERSION	:= $(shell cat VERSION)
-# Everything but the test target.
-MODULES	 = $(filter-out %-faulty.ko,$(wildcard *.ko))
-KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR)
+# INTEGRATED: one module. MODULAR: several, of which dm-remap-health is optional.
+BUILD_MODE ?= INTEGRATED
+# What the last build made, but for the test target. Its mode may have been another than the one before.
+BUILT	 = $(notdir $(basename $(file <modules.order)))
+MODULES	 = $(addsuffix .ko,$(filter-out %-faulty,$(BUILT)))
+KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR) BUILD_MODE=$(BUILD_MODE)
 # For check-vm: kernels and guest tests, by name or pattern.
 K	?=
 T	?=
 
 all: headers
 	$(KBUILD) modules
+	@rm -f $(filter-out $(addsuffix .ko,$(BUILT)),$(wildcard *.ko))
 
 headers:
+ifeq ($(filter INTEGRATED MODULAR,$(BUILD_MODE)),)
+	@echo "BUILD_MODE is '$(BUILD_MODE)': it must be INTEGRATED or MODULAR" >&2; exit 1
+endif
 	@test -e $(KDIR)/Makefile || { \
 		echo "No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=..." >&2; exit 1; }
 
 # Installs what `make` built, and builds nothing itself: root leaves no files in the source.
 install:
-	@test -n "$(MODULES)" || { echo "Nothing is built yet: run make first" >&2; exit 1; }
+	@test -e dm-remap.ko || { echo "Nothing is built yet: run make first" >&2; exit 1; }
 	install -d $(MODDIR)
 	install -m 644 $(MODULES) $(MODDIR)
 	$(if $(DESTDIR),,depmod -a $(RELEASE))
@@ -64,6 +71,9 @@ check-lint: deps
 check-vm: deps
 	@tests/check -k '$(K)' -t '$(T)' vm
 
+check-kernels: deps
+	@tests/check -k '$(K)' -t '$(T)' kernels
+
 check-debug: deps
 	@tests/check -t '$(T)' debug
 
@@ -79,6 +89,7 @@ demo: deps
 help:
 	@echo "dm-remap $(VERSION)"
 	@echo "  make [KDIR=...]        build dm-remap.ko for the running kernel, or for the headers in KDIR"
+	@echo "  make BUILD_MODE=MODULAR   build it as several modules"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
@@ -86,9 +97,10 @@ help:
 	@echo "  make check-all         the same with the long tests, and check-debug"
 	@echo "  make check-unit | check-fuzz | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
+	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
 .PHONY: all headers install uninstall clean deps check check-all check-unit check-fuzz check-build \
-	check-lint check-vm check-debug shell bench demo help
+	check-lint check-vm check-kernels check-debug shell bench demo help

@@ -165,7 +165,7 @@ static void dmr_log_batch(struct dmr_target *t, struct dmr_batch *b)
 	}
 	if (!first)
 		return;
-	dmr_health_note(t->pair, DMR_HEALTH_RELOCATED, first->will.unit * DMR_UNIT_SECTORS, kept);
+	dmr_health_note(t->pair, DMR_EVENT_RELOCATED, first->will.unit * DMR_UNIT_SECTORS, kept);
 	DMWARN_LIMIT("%s: %u sectors of main %s relocated to spare %s, the first in unit at %llu, to %llu",
 		     t->name, kept, t->main->name, t->spare->name,
 		     first->will.unit * DMR_UNIT_SECTORS, dmr_slot_sector(first->will.slot));

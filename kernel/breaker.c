@@ -112,7 +112,7 @@ void dmr_trip(struct dmr_target *t, bool write_dead)
 		return;
 	b->write_dead = write_dead;
 	WRITE_ONCE(b->tripped, true);
-	dmr_health_note(t->pair, DMR_HEALTH_TRIP, 0, 0);
+	dmr_health_note(t->pair, DMR_EVENT_TRIP, 0, 0);
 	DMWARN("%s: main %s %s; nothing is relocated until it recovers", t->name, t->main->name,
 	       write_dead ? "takes no writes any more" : "does not answer");
 	queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);

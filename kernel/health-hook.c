@@ -37,7 +37,7 @@ void dmr_health_detach(struct dmr_pair *pair)
 	module_put(pair->health_ops->owner);
 }
 
-void dmr_health_note(struct dmr_pair *pair, enum dmr_health_event event, u64 sector, u32 count)
+void dmr_health_note(struct dmr_pair *pair, enum dmr_event event, u64 sector, u32 count)
 {
 	if (pair->health)
 		pair->health_ops->note(pair->health, event, sector, count);

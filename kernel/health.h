@@ -6,21 +6,11 @@
 #ifndef DMR_HEALTH_H
 #define DMR_HEALTH_H
 
-#include <linux/types.h>
+#include "history.h"
 
 struct dmr_health;
 struct dmr_pair;
 struct dmr_target;
-
-enum dmr_health_event {
-	DMR_HEALTH_READ_ERROR,		/* main failed a read */
-	DMR_HEALTH_WRITE_ERROR,		/* main failed a write */
-	DMR_HEALTH_SPARE_ERROR,		/* the spare failed a slot's read or write; sectors are main's */
-	DMR_HEALTH_RELOCATED,		/* sectors that moved to the spare */
-	DMR_HEALTH_PENDING,		/* sectors that became unreadable */
-	DMR_HEALTH_TRIP,		/* the breaker has tripped */
-	DMR_HEALTH_EVENTS
-};
 
 struct dmr_health_ops {
 	struct module *owner;
@@ -28,7 +18,7 @@ struct dmr_health_ops {
 	struct dmr_health *(*create)(void);
 	void (*destroy)(struct dmr_health *health);
 	/* Any context, no lock needed. `sector` is the first of `count` of main's. */
-	void (*note)(struct dmr_health *health, enum dmr_health_event event, u64 sector, u32 count);
+	void (*note)(struct dmr_health *health, enum dmr_event event, u64 sector, u32 count);
 	/* Lines for the message. Process context. */
 	void (*report)(struct dmr_health *health, const struct dmr_target *t, char *result,
 		       unsigned int maxlen);
@@ -40,7 +30,7 @@ void dmr_health_register(const struct dmr_health_ops *ops);
 void dmr_health_attach(struct dmr_pair *pair);
 void dmr_health_detach(struct dmr_pair *pair);
 /* Any context; does nothing for a pair without a history. */
-void dmr_health_note(struct dmr_pair *pair, enum dmr_health_event event, u64 sector, u32 count);
+void dmr_health_note(struct dmr_pair *pair, enum dmr_event event, u64 sector, u32 count);
 /* false: the pair has no history. Process context. */
 bool dmr_health_report(const struct dmr_target *t, char *result, unsigned int maxlen);
 

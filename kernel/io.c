@@ -242,7 +242,7 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 	}
 	if (status) {
 		atomic64_inc(&pair->spare_errors);
-		dmr_health_note(pair, DMR_HEALTH_SPARE_ERROR, io->iter.bi_sector,
+		dmr_health_note(pair, DMR_EVENT_SPARE_ERROR, io->iter.bi_sector,
 				io->iter.bi_size >> SECTOR_SHIFT);
 	}
 	if (op == REQ_OP_WRITE && dmr_suspect(status) && !t->options.no_auto)
@@ -280,7 +280,7 @@ static bool dmr_wants_worker(struct dmr_target *t, struct bio *bio, const struct
 	if (suspect) {
 		atomic64_inc(op == REQ_OP_READ ? &t->pair->read_errors : &t->pair->write_errors);
 		dmr_health_note(t->pair,
-				op == REQ_OP_READ ? DMR_HEALTH_READ_ERROR : DMR_HEALTH_WRITE_ERROR,
+				op == REQ_OP_READ ? DMR_EVENT_READ_ERROR : DMR_EVENT_WRITE_ERROR,
 				io->iter.bi_sector, io->iter.bi_size >> SECTOR_SHIFT);
 	}
 	return (suspect && op != REQ_OP_READ && !t->options.no_auto) || dmr_owner_changed(t, io);

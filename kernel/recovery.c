@@ -501,7 +501,7 @@ int dmr_recovery_init(struct dmr_target *t)
 		goto no_pages;
 	bio_list_init(&t->batch->judged);
 	init_completion(&t->batch->landed);
-	t->wq = alloc_workqueue("dm-remap", WQ_MEM_RECLAIM, 0);
+	t->wq = alloc_workqueue("dm-remap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (t->wq)
 		return 0;
 	kvfree(t->batch);

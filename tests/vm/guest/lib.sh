@@ -206,7 +206,7 @@ _clean_up() {
 	losetup -D 2>/dev/null
 	rm -f /tmp/disks/*
 	for d in /sys/kernel/config/nullb/*/; do [ ! -d "$d" ] || rmdir "$d"; done
-	for m in dm_remap dm_remap_faulty scsi_debug null_blk brd; do
+	for m in dm_remap_health dm_remap dm_remap_meta dm_remap_core dm_remap_faulty scsi_debug null_blk brd; do
 		[ -d "/sys/module/$m" ] || continue
 		[ -e "/sys/module/$m/refcnt" ] || continue
 		rmmod "$m" || { not_ok "module $m unloads after the test" "$(dmsetup ls; lsmod)"; status=1; }
