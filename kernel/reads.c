@@ -156,9 +156,9 @@ static void dmr_health_pending(struct dmr_pair *pair, const struct dmr_change *c
 
 	for (i = 0; i < count; i++)
 		if (change[i].fate == DMR_KEPT)
-			dmr_health_note(pair, DMR_EVENT_PENDING,
-					change[i].will.unit * DMR_UNIT_SECTORS,
-					dmr_hweight8(change[i].will.pending & ~change[i].is.pending));
+			dmr_health_note(pair, DMR_EVENT_PENDING, change[i].will.unit * DMR_UNIT_SECTORS,
+					dmr_hweight8(change[i].will.pending &
+						     ~change[i].is.pending));
 }
 
 static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit,
