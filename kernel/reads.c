@@ -152,13 +152,12 @@ static bool dmr_any_on_main(struct dmr_pair *pair, const u64 *unit, u32 count)
 
 static void dmr_health_pending(struct dmr_pair *pair, const struct dmr_change *change, u32 count)
 {
-	u32 i;
+	const struct dmr_change *c;
 
-	for (i = 0; i < count; i++)
-		if (change[i].fate == DMR_KEPT)
-			dmr_health_note(pair, DMR_EVENT_PENDING, change[i].will.unit * DMR_UNIT_SECTORS,
-					dmr_hweight8(change[i].will.pending &
-						     ~change[i].is.pending));
+	for (c = change; c < change + count; c++)
+		if (c->fate == DMR_KEPT)
+			dmr_health_note(pair, DMR_EVENT_PENDING, c->will.unit * DMR_UNIT_SECTORS,
+					dmr_hweight8(c->will.pending & ~c->is.pending));
 }
 
 static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, const u64 *unit,
