@@ -17,6 +17,7 @@
 #define DISK_BLOCKS	(DMR_SUPER_COPIES + DMR_TABLE_PLACES * DISK_SEGMENTS)
 #define DISK_LOG	128u
 #define DISK_ALL	0xffu		/* all sectors of a block are new */
+#define DISK_DESTROYED	0x100u		/* the block is neither old nor new */
 
 /* Contents: number 0 is zeroes. */
 #define POOL_MOST	(1u << 17)
@@ -93,10 +94,15 @@ static inline u8 pool_differ(u32 a, u32 b)
 }
 
 /* What is there after a write of which the sectors in `landed` arrived. */
-static inline u32 pool_tear(u32 before, u32 after, u8 landed)
+static inline u32 pool_tear(u32 before, u32 after, u32 landed)
 {
 	struct content torn = pool[before];
 	unsigned int i;
+
+	if (landed == DISK_DESTROYED) {
+		memset(torn.byte, 0x5a, sizeof(torn.byte));
+		return pool_number(&torn);
+	}
 
 	if (landed == DISK_ALL)
 		return after;
@@ -124,7 +130,7 @@ static struct {
 	struct disk disk;
 	bool unreadable[DISK_BLOCKS], unwritable[DISK_BLOCKS];
 	u64 fails;		/* writes that fail, by their number, a bit each */
-	u8 landed;		/* what failed writes leave: sectors that arrived */
+	u32 landed;		/* what failed writes leave: sectors that arrived */
 	u32 reads, writes;
 	struct disk_write log[DISK_LOG];
 } now;
@@ -223,17 +229,20 @@ struct cuts {
 	u32 left;			/* writes in the log from there on */
 	u32 write;
 	u32 landed;			/* the next subset */
-	u8 subset;			/* the one that was made last */
+	u32 subset;			/* the one that was made last */
 	bool few;			/* of the subsets only: none, the first sector, all */
+	bool destroys;			/* and a block that is nothing any more */
 };
 
 static inline bool cuts_wants(const struct cuts *cuts, u8 differ)
 {
-	u8 subset = cuts->landed;
+	u32 subset = cuts->landed;
 
+	if (subset == DISK_DESTROYED)
+		return cuts->destroys;
 	if (subset & ~differ)
 		return false;
-	return !cuts->few || !subset || subset == differ || subset == (differ & -differ);
+	return !cuts->few || !subset || subset == differ || subset == (u32)(differ & -differ);
 }
 
 static inline bool cuts_next(struct cuts *cuts, struct disk *disk)
@@ -242,12 +251,12 @@ static inline bool cuts_next(struct cuts *cuts, struct disk *disk)
 
 	while (cuts->left) {
 		write = &cuts->log[cuts->write];
-		if (cuts->landed <= DISK_ALL) {
+		if (cuts->landed <= DISK_DESTROYED) {
 			u8 differ = pool_differ(write->before, write->after);
 
-			while (cuts->landed <= DISK_ALL && !cuts_wants(cuts, differ))
+			while (cuts->landed <= DISK_DESTROYED && !cuts_wants(cuts, differ))
 				cuts->landed++;
-			if (cuts->landed <= DISK_ALL) {
+			if (cuts->landed <= DISK_DESTROYED) {
 				cuts->subset = cuts->landed++;
 				*disk = cuts->from;
 				disk->block[write->block] = cuts->subset == differ ?

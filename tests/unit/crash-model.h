@@ -234,6 +234,8 @@ struct run {
 	struct state memory;	/* what memory should hold, unless frozen */
 	bool frozen;
 	u32 cut_low[DISK_LOG], cut_high[DISK_LOG];
+	struct disk kept[STATES];	/* after operations that were acknowledged */
+	u32 kept_state[STATES], kepts;
 };
 
 static inline void run_push(struct run *run, const struct state *state)
@@ -482,6 +484,10 @@ static inline void run_op(struct run *run, struct dmr_metadata *meta, const stru
 		return;
 	state_of(meta, &state);
 	crash_check(state_same(&state, &run->memory), "memory is not what was done");
+	if (run->low == run->high) {
+		run->kept_state[run->kepts] = run->low;
+		run->kept[run->kepts++] = now.disk;
+	}
 }
 
 /* Recovery */
@@ -674,7 +680,7 @@ static inline u32 recover(const struct disk *disk, u64 sectors, const struct all
 	return which;
 }
 
-/* How often a recovery is cut off, and the next one: DMR_CRASH_DEPTH. */
+/* How often a recovery is cut off, and the next one. DMR_CRASH_DEPTH of 2 or more: and nothing is left out. */
 static inline u32 crash_depth(u32 usual)
 {
 	const char *text = getenv("DMR_CRASH_DEPTH");
@@ -710,6 +716,8 @@ static inline void explore(const struct disk *disk, u64 sectors, const struct al
 	cuts.from = *disk;
 	cuts.log = log;
 	cuts.left = now.writes;
+	cuts.destroys = !still.blank;
+	cuts.few = !still.blank && !crash_thorough();
 	memcpy(log, now.log, now.writes * sizeof(log[0]));
 	state = still.state[0];
 	still.state = &state;
@@ -730,7 +738,8 @@ static inline void explore(const struct disk *disk, u64 sectors, const struct al
 static inline void explore_log(const struct disk *from, u64 sectors, const struct allowed *allowed,
 			       const struct disk_write *log, u32 writes)
 {
-	struct cuts cuts = { .from = *from, .log = log, .left = writes, .few = !crash_thorough() };
+	struct cuts cuts = { .from = *from, .log = log, .left = writes, .few = !crash_thorough(),
+			     .destroys = !allowed->blank };
 	size_t doing = strlen(crash_doing);
 	struct disk cut;
 
@@ -750,10 +759,12 @@ static inline void explore_run(const struct run *run, const struct disk *base, u
 	struct disk_write log[DISK_LOG];
 	struct cuts cuts = {
 		.from = *base, .log = log, .left = now.writes, .few = few && !crash_thorough(),
+		.destroys = true,
 	};
 	struct disk cut, end = now.disk;
 	struct allowed allowed = { 0 };
 	size_t doing = strlen(crash_doing);
+	bool deep;
 
 	memcpy(log, now.log, now.writes * sizeof(log[0]));
 	while (cuts_next(&cuts, &cut)) {
@@ -762,12 +773,36 @@ static inline void explore_run(const struct run *run, const struct disk *base, u
 			 log[cuts.write].block, cuts.subset);
 		allowed.state = run->chain + run->cut_low[cuts.write];
 		allowed.count = run->cut_high[cuts.write] - run->cut_low[cuts.write] + 1;
-		explore(&cut, sectors, &allowed, depth);
+		/* One torn block is like the other to what comes later. */
+		deep = cuts.subset <= 1 || cuts.subset >= DISK_ALL || crash_thorough();
+		explore(&cut, sectors, &allowed, deep ? depth : 0);
 	}
 	snprintf(crash_doing + doing, sizeof(crash_doing) - doing, "; at its end");
 	allowed.state = run->chain + run->low;
 	allowed.count = run->high - run->low + 1;
 	explore(&end, sectors, &allowed, depth);
+	crash_doing[doing] = '\0';
+}
+
+/* What was acknowledged is there though any one block is damaged. */
+static inline void explore_damage(const struct run *run, u64 sectors)
+{
+	size_t doing = strlen(crash_doing);
+	struct allowed allowed = { .count = 1 };
+	struct disk disk;
+	u32 i, block;
+
+	for (i = 0; i < run->kepts; i++)
+		for (block = 0; block < DISK_BLOCKS; block++) {
+			if (!run->kept[i].block[block])
+				continue;
+			snprintf(crash_doing + doing, sizeof(crash_doing) - doing,
+				 "; after operation %u, block %u destroyed", i, block);
+			disk = run->kept[i];
+			disk.block[block] = pool_tear(0, 0, DISK_DESTROYED);
+			allowed.state = &run->chain[run->kept_state[i]];
+			explore(&disk, sectors, &allowed, 0);
+		}
 	crash_doing[doing] = '\0';
 }
 

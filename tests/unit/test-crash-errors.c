@@ -8,7 +8,7 @@
 static struct run run;
 static u64 frozen, survived;
 
-static u32 scene_fail(const struct scene *scene, u64 fails, u8 landed, bool cut)
+static u32 scene_fail(const struct scene *scene, u64 fails, u32 landed, bool cut)
 {
 	struct dmr_metadata meta;
 	struct disk disk, end;
@@ -24,19 +24,22 @@ static u32 scene_fail(const struct scene *scene, u64 fails, u8 landed, bool cut)
 	writes = now.writes;
 	*(run.frozen ? &frozen : &survived) += 1;
 	dmr_metadata_exit(&meta);
+	end = now.disk;
 	if (cut) {
 		explore_run(&run, &disk, base_sectors(&scene->base), 0, true);
-		return writes;
+	} else {
+		allowed = (struct allowed){
+			.state = run.chain + run.low, .count = run.high - run.low + 1,
+		};
+		explore(&end, base_sectors(&scene->base), &allowed, 0);
 	}
-	end = now.disk;
-	allowed = (struct allowed){ .state = run.chain + run.low, .count = run.high - run.low + 1 };
-	explore(&end, base_sectors(&scene->base), &allowed, 0);
+	explore_damage(&run, base_sectors(&scene->base));
 	return writes;
 }
 
 static void one_two_and_rows(void **state)
 {
-	static const u8 landed[] = { 0x00, 0x01, 0xfe, 0xff };
+	static const u32 landed[] = { 0x00, 0x01, DISK_DESTROYED, DISK_ALL };
 	u32 i, k, a, b, writes;
 
 	(void)state;
@@ -50,10 +53,10 @@ static void one_two_and_rows(void **state)
 			for (a = 0; a < writes; a++) {
 				u64 row = 1ull << a;
 
-				scene_fail(&scenes[i], row, landed[k], true);
+				scene_fail(&scenes[i], row, landed[k], (a + k) % 2 || crash_thorough());
 				for (b = a + 1; b < writes; b++) {
 					row |= 1ull << b;
-					if ((a + b + k) % ARRAY_SIZE(landed) && !crash_thorough())
+					if ((a + b + 2 * k) % (2 * ARRAY_SIZE(landed)) && !crash_thorough())
 						continue;
 					scene_fail(&scenes[i], 1ull << a | 1ull << b, landed[k],
 						   crash_thorough());
