@@ -54,7 +54,10 @@ static u64 dmr_next_generation(struct dmr_metadata *meta)
 	return (u64)meta->super->session << 32 | ++meta->commits;
 }
 
-/* One superblock after the other; those that are not the newest first. */
+/*
+ * One superblock after the other; those that are not the newest first. After a failure nobody knows which
+ * one a load will find, so no table is written before another session has begun with what is in memory.
+ */
 int dmr_super_commit(struct dmr_metadata *meta)
 {
 	unsigned int pass, i, copy, good = meta->super_good, written = 0;
@@ -66,7 +69,7 @@ int dmr_super_commit(struct dmr_metadata *meta)
 			if (!!(meta->super_good & (1u << copy)) != !!pass)
 				continue;
 			if (!written && good == (1u << copy))
-				return -EIO;
+				break;
 			dmr_super_encode(meta->block[1], meta->super, copy);
 			if (!dmr_metadata_write(meta, dmr_super_sector(copy), meta->block[1]))
 				written |= 1u << copy;
@@ -74,10 +77,17 @@ int dmr_super_commit(struct dmr_metadata *meta)
 			good &= ~(1u << copy);
 		}
 	}
-	meta->super_good = written;
-	return dmr_hweight8(written) >= 2 ? 0 : -EIO;
+	meta->super_good = written | good;
+	if (dmr_hweight8(written) >= 2)
+		return 0;
+	meta->session_open = false;
+	return -EIO;
 }
 
+/*
+ * Nothing else changes with the session: a copy of this superblock that landed in an attempt that failed, and
+ * could not be read since then, has the same generation as the next attempt's, and says the same.
+ */
 int dmr_session_begin(struct dmr_metadata *meta)
 {
 	int r;
@@ -193,25 +203,81 @@ int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
 	return 0;
 }
 
+/*
+ * The tables, then the superblocks. A table copy that cannot be written moves only then, like one of a
+ * spare in use: without relocations a superblock is one sector, which power cannot tear.
+ */
 int dmr_format(struct dmr_metadata *meta)
 {
+	u8 place[2], good = 0;
+	u64 generation;
 	bool touched;
+	unsigned int i;
 	int r;
 
 	meta->super->session = 1;
-	meta->session_open = true;
-	meta->commits = 0;
-	meta->super_good = 0;
-	meta->table_good = 0;
+	generation = dmr_next_generation(meta);
 	dmr_table_init(meta->block[0]);
-	r = dmr_table_commit(meta, 0, &touched);
-	if (!r)
-		r = dmr_super_commit(meta);
+	dmr_super_places(meta->super, 0, place);
+	for (i = 0; i < 2; i++)
+		if (!dmr_table_write(meta, 0, place[i], generation))
+			good |= 1u << i;
+	r = good ? dmr_super_commit(meta) : -EIO;
+	if (!r && good != 3) {
+		meta->table_good = good;
+		r = dmr_table_commit(meta, 0, &touched);
+	}
+	meta->session_open = !r;
 	if (r)
 		dmr_log_error("%s: formatting the spare failed (%d)", meta->name, r);
 	else
 		dmr_log_info("%s: spare formatted, %llu slots",
 			     meta->name, dmr_spare_slots(meta->slots));
+	return r;
+}
+
+static bool dmr_is_retired(const struct dmr_metadata *meta, u32 slot)
+{
+	u32 i;
+
+	for (i = 0; i < meta->retire_count; i++)
+		if (meta->retire[i] == slot)
+			return true;
+	return false;
+}
+
+static bool dmr_entry_was_loaded(struct dmr_metadata *meta, u32 slot, const struct dmr_entry *entry)
+{
+	enum dmr_slot_state state = dmr_spare_get(meta->slots, slot);
+	struct dmr_unit unit;
+
+	if (entry->state == DMR_SLOT_FREE || entry->state == DMR_SLOT_BAD)
+		return state == entry->state;
+	if (state == DMR_SLOT_BAD)
+		return dmr_is_retired(meta, slot);
+	return dmr_map_get(meta->map, entry->unit, &unit) && unit.slot == slot &&
+	       unit.owned == entry->owned && unit.pending == entry->pending &&
+	       unit.lost == (entry->state == DMR_SLOT_LOST);
+}
+
+/*
+ * The newest copy that can be read now need not be the one that could be read at load. Making both copies
+ * equal to another map than the one in memory would lose what is written from now on.
+ */
+static int dmr_table_read_loaded(struct dmr_metadata *meta, u32 segment)
+{
+	struct dmr_entry entry;
+	u32 i;
+	int r = dmr_table_read(meta, segment);
+
+	for (i = 0; !r && i < DMR_SEGMENT_SLOTS; i++) {
+		dmr_table_get(meta->block[0], i, &entry);
+		if (!dmr_entry_was_loaded(meta, segment * DMR_SEGMENT_SLOTS + i, &entry))
+			r = -EUCLEAN;
+	}
+	if (r == -EUCLEAN)
+		dmr_log_error("%s: another copy of the table of segment %u can be read than when it was loaded: remove the device and load it again",
+			      meta->name, segment);
 	return r;
 }
 
@@ -221,7 +287,7 @@ static int dmr_retire_slot(struct dmr_metadata *meta, u32 slot)
 	const struct dmr_entry bad = { .state = DMR_SLOT_BAD };
 	u32 segment = slot / DMR_SEGMENT_SLOTS;
 	bool touched;
-	int r = dmr_table_read(meta, segment);
+	int r = dmr_table_read_loaded(meta, segment);
 
 	if (r)
 		return r;
@@ -247,7 +313,7 @@ int dmr_repair(struct dmr_metadata *meta)
 	for (segment = 0; !r && meta->repair && segment < meta->super->in_use; segment++) {
 		if (!dmr_test_bit(segment, meta->repair))
 			continue;
-		r = dmr_table_read(meta, segment);
+		r = dmr_table_read_loaded(meta, segment);
 		if (!r)
 			r = dmr_table_commit(meta, segment, &touched);
 		count++;
@@ -276,8 +342,11 @@ int dmr_grow(struct dmr_metadata *meta, u32 segments)
 		return -ENOMEM;
 	/* What this does not get now is got later; the slots are there already, so the superblock has to follow. */
 	dmr_spare_refill(meta->slots);
-	meta->super->segments = segments;
-	r = dmr_session_begin(meta) ?: dmr_super_commit(meta);
+	r = dmr_session_begin(meta);
+	if (!r) {
+		meta->super->segments = segments;
+		r = dmr_super_commit(meta);
+	}
 	if (r) {
 		/* The longer length may be on disk or not; slots there are not used before that is known. */
 		WRITE_ONCE(meta->frozen, r);
@@ -292,11 +361,13 @@ int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_m
 {
 	struct dmr_main_id main_was = meta->super->main;
 	u64 covered_was = meta->super->covered;
-	int r;
+	int r = dmr_session_begin(meta);
 
+	if (r)
+		return r;
 	meta->super->covered = covered;
 	meta->super->main = *main;
-	r = dmr_session_begin(meta) ?: dmr_super_commit(meta);
+	r = dmr_super_commit(meta);
 	if (r) {
 		meta->super->main = main_was;
 		meta->super->covered = covered_was;

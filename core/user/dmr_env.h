@@ -100,7 +100,14 @@ static inline int scnprintf(char *text, size_t size, const char *format, ...)
 
 /* Where the core's log goes; a program that wants none of it says so before it includes this. */
 #ifndef dmr_log
+#ifdef DMR_ENV_TEST
+/* NULL: to stderr. */
+__attribute__((weak)) FILE *dmr_env_log_to;
+#define dmr_log(format, ...) \
+	fprintf(dmr_env_log_to ? dmr_env_log_to : stderr, format "\n", ##__VA_ARGS__)
+#else
 #define dmr_log(format, ...)		fprintf(stderr, format "\n", ##__VA_ARGS__)
+#endif
 #endif
 #define dmr_log_error(...)		dmr_log(__VA_ARGS__)
 #define dmr_log_warning(...)		dmr_log(__VA_ARGS__)
@@ -110,7 +117,7 @@ static inline int scnprintf(char *text, size_t size, const char *format, ...)
 #define dmr_cond_resched()			do { } while (0)
 
 /* As the kernel's crc32c(): the caller inverts before and after. */
-static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
+static inline u32 dmr_crc32c_plain(u32 crc, const void *data, size_t size)
 {
 	static const u32 nibble[16] = {
 		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
@@ -127,6 +134,35 @@ static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
 	}
 	return crc;
 }
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2")))
+static inline u32 dmr_crc32c_sse(u32 crc, const void *data, size_t size)
+{
+	const u8 *at = data;
+	u64 wide = crc, word;
+
+	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		wide = __builtin_ia32_crc32di(wide, word);
+	}
+	for (crc = wide; size; size--)
+		crc = __builtin_ia32_crc32qi(crc, *at++);
+	return crc;
+}
+
+static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
+{
+	if (__builtin_cpu_supports("sse4.2"))
+		return dmr_crc32c_sse(crc, data, size);
+	return dmr_crc32c_plain(crc, data, size);
+}
+#else
+static inline u32 dmr_crc32c(u32 crc, const void *data, size_t size)
+{
+	return dmr_crc32c_plain(crc, data, size);
+}
+#endif
 
 #ifdef DMR_ENV_TEST
 #include <malloc.h>
