@@ -58,6 +58,8 @@ struct dmr_pair {
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
 	atomic_t flush_owed;		/* a flush of ours failed: the next user's flush fails too */
+	/* Each fails one later FUA write (C8), which a reload may have sent to another target. */
+	atomic_t failed_flushes;
 	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
 	struct bio_set bios;
@@ -135,8 +137,6 @@ struct dmr_target {
 	char name[40];				/* of the mapped device, for the log */
 	bool resumed;				/* between preresume and postsuspend */
 	bool refused;				/* it must not replace another spare: never resumed */
-
-	atomic_t failed_flushes;		/* each fails one later FUA write (C8) */
 
 	/* Epochs (C15, C18): bios in flight, told from those that come later. */
 	struct completion left;			/* somebody has left while a drain waits */

@@ -64,7 +64,7 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		return dmr_to_main(t, bio, io);
 
 	if (dmr_owed(pair)) {
-		atomic_inc(&t->failed_flushes);
+		atomic_inc(&pair->failed_flushes);
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	}
 	written = atomic64_read(&pair->spare_written);
@@ -82,6 +82,8 @@ static noinline u32 dmr_check_fence(struct dmr_target *t, const struct dmr_io *i
 
 	rcu_read_lock();
 	fence = rcu_dereference(t->fence);
+	/* It may be another than the one seen before, or none: what that one guarded is looked up after this. */
+	smp_rmb();
 	if (fence)
 		count = dmr_fence_check(fence, io->iter.bi_sector, count, wait);
 	rcu_read_unlock();
@@ -161,8 +163,8 @@ static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struc
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
 	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
-	if (unlikely(atomic_read(&t->failed_flushes)) &&
-	    atomic_dec_if_positive(&t->failed_flushes) >= 0)
+	if (unlikely(atomic_read(&t->pair->failed_flushes)) &&
+	    atomic_dec_if_positive(&t->pair->failed_flushes) >= 0)
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
 		return dmr_to_main(t, bio, io);
@@ -196,7 +198,7 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 	if (!*error && io->where == DMR_AT_SPARE && dmr_owed(t->pair))
 		*error = BLK_STS_IOERR;
 	if (*error)
-		atomic_inc(&t->failed_flushes);
+		atomic_inc(&t->pair->failed_flushes);
 	else if (io->where == DMR_AT_SPARE)
 		dmr_spare_flushed(t->pair, io->flush_mark);
 }

@@ -340,6 +340,8 @@ static void dmr_postsuspend(struct dm_target *ti)
 	mutex_unlock(&t->request_lock);
 	dmr_quiesce(t);
 	dmr_stop_background(t);
+	/* A table that is replaced now has nobody to tell any more. */
+	flush_delayed_work(&t->event);
 }
 
 static int dmr_preresume(struct dm_target *ti)
