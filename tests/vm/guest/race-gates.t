@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# C15: what a live reload must not drop, each time with gates that hold I/O where the reload comes between.
+# C15, C18: what a live reload must not drop and a copy must not miss, with gates that hold I/O where the other comes between.
 # timeout: 240
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
@@ -63,6 +63,20 @@ message s release
 wait $pid
 is "C3: the relocation does not mind" $? 0
 check "C3: the sectors are there" holds d 2000 8
+
+# A copy must not begin before what was on its way to main is there.
+message m hold 3200 8 write times 1
+writes f 3200 8 & pid=$!
+check "C18: a write is on its way to main" message m wait waiting 1 60000
+message m stats_clear
+message r remap 3200 8 >/tmp/remapped & remap=$!
+check_fails "C18: a remap of its sectors reads nothing meanwhile" message m wait reads 1 3000
+message m release
+wait $pid
+is "C18: the write ends" $? 0
+wait $remap
+is "C18: then the remap" $? 0
+check "C18: the write is not lost" holds f 3200 8
 
 # Parked behind a fence when the suspend comes: the fence of a remap, whose read of main is held.
 message m hold 3000 8 read times 1
