@@ -9,8 +9,10 @@ kcsan=/sys/module/kcsan/parameters
 race_begin() { # OPTION-OF-FAULTY...
 	io_disks 64M 16M "$@"
 	end=131072 length=110592 name=r
-	# W: main's sectors die for writing only; R: for reading, too. What is left is fio's.
+	# W: main's sectors die for writing only; R: for reading, too. What is left is fio's. Half of all happens at the
+	# beginning of each thread's share, for to race is to meet.
 	w_first=0 w_count=40960 r_first=40960 r_count=20480
+	w_threads=2 r_threads=2 hot=(0 20480 40960 51200)
 	fio_first=61440
 	dm_create r "$(race_table)" --uuid race || bail "no pair"
 	# A kernel that looks for data races, in our modules only, can afford to look often.
@@ -24,6 +26,13 @@ dm() { dmsetup "$1" -u race "${@:2}"; } # VERB [ARG...]
 said() { dmsetup message -u race 0 "$@"; } # WORD...
 field() { dmsetup status --noflush -u race | cut -d ' ' -f $((3 + $1)); } # NUMBER: of the status
 random() { echo $((RANDOM * 32768 + RANDOM)); }
+somewhere() { # LIMIT: a sector below it, as often as not a hot one
+	if ((RANDOM % 2)); then
+		echo $((${hot[RANDOM % 4]} + RANDOM % 32 * 8))
+	else
+		echo $(($(random) % $1))
+	fi
+}
 one_of() { echo "${@:RANDOM % $# + 1:1}"; } # WORD...
 oops() { echo "$*" >>/tmp/oops; } # what must not have happened
 
@@ -35,13 +44,19 @@ racer() { # FIRST COUNT NAME [OPTION...]: ends the shell it is in
 }
 # Each in its own part. Where I/O may fail it only makes traffic: after an error it wants bytes that it never wrote.
 race_fio() { # KIND
-	local sort=(--verify=crc32c --verify_fatal=1 --fsync=64)
-	[ "$1" = gentle ] || sort=(--continue_on_error=all)
-	exec fio --nice=10 --filename="$dev" --direct=1 --time_based --runtime=1000 --serialize_overlap=1 --minimal "${sort[@]}" \
-		--name=psync --ioengine=psync --rw=randwrite --bs=512 --offset=$((fio_first * 512)) --size=2M \
-		--name=aio --ioengine=libaio --iodepth=8 --rw=randrw --bsrange=4k-64k \
-		--offset=$(((fio_first + 4096) * 512)) --size=10M \
-		--name=uring --ioengine=io_uring --iodepth=4 --rw=randwrite --bs=1m --offset=$(((fio_first + 24576) * 512)) --size=8M
+	if [ "$1" = gentle ]; then
+		fio_words --runtime=1000 --verify=crc32c --verify_fatal=1 --fsync=64
+		exec "${words[@]}"
+	fi
+	fio_words --runtime=2 --continue_on_error=all
+	until stopped; do "${words[@]}"; done
+}
+fio_words() { # OPTION...
+	words=(fio --nice=10 --filename="$dev" --direct=1 --time_based --serialize_overlap=1 --minimal "$@"
+		--name=psync --ioengine=psync --rw=randwrite --bs=512 --offset=$((fio_first * 512)) --size=2M
+		--name=aio --ioengine=libaio --iodepth=8 --rw=randrw --bsrange=4k-64k
+		--offset=$(((fio_first + 4096) * 512)) --size=10M
+		--name=uring --ioengine=io_uring --iodepth=4 --rw=randwrite --bs=1m --offset=$(((fio_first + 24576) * 512)) --size=8M)
 }
 
 ## What happens to the disks
@@ -52,11 +67,12 @@ killer() { # main's sectors, several at once; now and then some are well again
 	until stopped; do
 		clauses=''
 		for i in 1 2 3 4; do
-			at=$(($(random) % (end / 8) * 8))
+			at=$(($(somewhere $end) / 8 * 8))
 			what=${writes[RANDOM % 3]}
 			[ $at -lt $r_first ] || [ $at -ge $((r_first + r_count - 64)) ] || what=${reads[RANDOM % 4]}
 			clauses+=" bad $at $((RANDOM % 24 + 1)) $what"
 		done
+		clauses+=" good $(one_of "${hot[@]}") 512"
 		[ $((RANDOM % 4)) != 0 ] || clauses+=" good $((RANDOM * 3)) 8192"
 		# shellcheck disable=SC2086 # words
 		message m $clauses
@@ -96,9 +112,10 @@ puller() { # main or spare goes away and comes back
 talker() {
 	local at words answer
 	until stopped; do
-		at=$(($(random) % (r_first + r_count - 2048)))
-		for words in list "remap $at $((RANDOM % 64 + 1))" stats "retest $((at / 2)) 2000" health "unremap $((at / 3 * 2)) 1000" \
-			grow stats_clear resume_auto "list $at" "retest 0 $((r_first + r_count))" help "unremap $at 2048"; do
+		at=$(somewhere $((r_first + r_count - 2048)))
+		for words in list "remap $at $((RANDOM % 64 + 1))" stats "remap $(one_of "${hot[@]}") 256" health "unremap $(one_of "${hot[@]}") 256" \
+			grow "retest $at 256" stats_clear "remap $(one_of "${hot[@]}") 64" "unremap $at 2048" resume_auto "list $at" \
+			"unremap $(one_of "${hot[@]}") 256" help "retest 0 $((r_first + r_count))"; do
 			# shellcheck disable=SC2086 # words
 			answer=$(LC_ALL=C said $words 2>&1 >/dev/null) && continue
 			# Suspended; or it cannot be done, which the log explains: EIO and EINVAL.
@@ -121,7 +138,9 @@ life() { # NUMBER KIND: one thing
 	2) dm load --table "$(race_table)" && dm resume ;;
 	3) dm load --table "$(race_table)" && dm suspend --noflush && dm resume ;;
 	4) dm load --table "$(race_table fail_pending)" && dm suspend && dm resume ;;
-	5) dm load --table "$(race_table)" && dm clear ;;
+	5)
+		# Cleared, then renamed: device-mapper's part for IMA frees something twice, unless a table comes between.
+		dm load --table "$(race_table)" && dm clear && dm load --table "$(race_table)" && dm resume ;;
 	6)
 		# That is written down, which needs a spare.
 		[ "$2" = rough ] || [ "$length" = $end ] || length=$((length + 2048))
@@ -167,8 +186,8 @@ race_round() { # KIND SECONDS
 	[ "$kind" = gentle ] || may=(-e)
 	rm -f /tmp/stop /tmp/oops /tmp/lives
 	echo "$name $length" >/tmp/life
-	racer $w_first $w_count w -t 3 "${may[@]}" >/tmp/w.out 2>&1 & jobs+=($!)
-	racer $r_first $r_count r -t 2 -r "${may[@]}" >/tmp/r.out 2>&1 & jobs+=($!)
+	racer $w_first $w_count w -t $w_threads "${may[@]}" >/tmp/w.out 2>&1 & jobs+=($!)
+	racer $r_first $r_count r -t $r_threads -r "${may[@]}" >/tmp/r.out 2>&1 & jobs+=($!)
 	race_fio "$kind" >/tmp/fio.out 2>&1 & jobs+=($!)
 	killer & pids+=($!)
 	slot_killer & pids+=($!)
@@ -188,7 +207,7 @@ race_round() { # KIND SECONDS
 	name=r
 	said resume_auto >/dev/null
 	for p in "${jobs[@]:0:2}"; do kill -TERM "$p" 2>/dev/null || ended+=" $p"; done
-	kill -INT "${jobs[2]}" 2>/dev/null || ended+=" fio"
+	[ "$kind" = rough ] || kill -INT "${jobs[2]}" 2>/dev/null || ended+=" fio"
 	is "C15: $kind: who reads and writes did so to the end" "$ended" "" ||
 		diag "$(grep -E 'verify|err=' /tmp/fio.out | head -n 8)"
 	check "C15: $kind: and ends when told to" timeout 60 tail "${jobs[@]/#/--pid=}" -f /dev/null

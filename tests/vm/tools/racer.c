@@ -25,6 +25,7 @@
 #define SECTOR		512u
 #define WORDS		(SECTOR / sizeof(uint64_t))
 #define MOST		2048u	/* sectors in one I/O */
+#define HOT		256u	/* where half of all I/O goes: the first sectors of each share */
 #define LOOK		128u	/* the same, when it only looks */
 #define THREADS		32u
 
@@ -218,10 +219,11 @@ static void *work(void *arg)
 		die("memory");
 	while (!atomic_load(&stop)) {
 		unsigned int n = size[rand_r(&share->seed) % (sizeof(size) / sizeof(*size))];
+		uint64_t area = rand_r(&share->seed) % 2 && share->count > HOT ? HOT : share->count;
 
-		if (n > share->count)
-			n = share->count;
-		at = rand_r(&share->seed) % (share->count - n + 1);
+		if (n > area)
+			n = area;
+		at = rand_r(&share->seed) % (area - n + 1);
 		/* Most I/O of this world is aligned. */
 		if (rand_r(&share->seed) % 4)
 			at -= at % n;
