@@ -21,7 +21,7 @@ struct dmr_spare_chunk {
 };
 
 struct dmr_spare {
-	u32 segments, in_use;
+	u32 segments, in_use;	/* segments, used and bad are read by anybody */
 	u32 cursor;		/* the segment that slots were last taken from */
 	u64 used, bad;
 	u64 *available;		/* chunks that have free slots in segments in use */
@@ -177,7 +177,7 @@ static bool dmr_spare_resize(struct dmr_spare *spare, u32 segments)
 	dmr_big_free(spare->available);
 	spare->chunk = chunk;
 	spare->available = available;
-	spare->segments = segments;
+	WRITE_ONCE(spare->segments, segments);
 	return true;
 }
 
@@ -225,27 +225,30 @@ void dmr_spare_destroy(struct dmr_spare *spare)
 
 u64 dmr_spare_slots(const struct dmr_spare *spare)
 {
-	return (u64)spare->segments * DMR_SEGMENT_SLOTS;
+	return (u64)READ_ONCE(spare->segments) * DMR_SEGMENT_SLOTS;
 }
 
 u64 dmr_spare_used(const struct dmr_spare *spare)
 {
-	return spare->used;
+	return READ_ONCE(spare->used);
 }
 
 u64 dmr_spare_bad(const struct dmr_spare *spare)
 {
-	return spare->bad;
+	return READ_ONCE(spare->bad);
 }
 
 u64 dmr_spare_free(const struct dmr_spare *spare)
 {
-	return dmr_spare_slots(spare) - spare->used - spare->bad;
+	u64 slots = dmr_spare_slots(spare), gone = dmr_spare_used(spare) + dmr_spare_bad(spare);
+
+	/* Who holds no lock may see one of them before the other changes. */
+	return slots > gone ? slots - gone : 0;
 }
 
 u32 dmr_spare_segments(const struct dmr_spare *spare)
 {
-	return spare->segments;
+	return READ_ONCE(spare->segments);
 }
 
 u32 dmr_spare_in_use(const struct dmr_spare *spare)
@@ -283,8 +286,8 @@ void dmr_spare_set(struct dmr_spare *spare, u32 slot, enum dmr_slot_state state)
 	chunk = dmr_chunk_of(spare, segment);
 	dmr_bit_assign(chunk->taken[index], bit, used);
 	dmr_bit_assign(chunk->bad[index], bit, bad);
-	spare->used = spare->used + used - (old == DMR_SLOT_USED);
-	spare->bad = spare->bad + bad - (old == DMR_SLOT_BAD);
+	WRITE_ONCE(spare->used, spare->used + used - (old == DMR_SLOT_USED));
+	WRITE_ONCE(spare->bad, spare->bad + bad - (old == DMR_SLOT_BAD));
 	free = dmr_segment_free(spare, segment) + (!used && !bad) - (old == DMR_SLOT_FREE);
 	dmr_segment_set_free(spare, segment, free);
 }

@@ -16,6 +16,7 @@ struct dmr_spare;
 struct dmr_spare *dmr_spare_create(u32 segments, u32 in_use);
 void dmr_spare_destroy(struct dmr_spare *spare);
 
+/* The next five are for anybody, any context. */
 u64 dmr_spare_slots(const struct dmr_spare *spare);	/* all, of all segments */
 u64 dmr_spare_used(const struct dmr_spare *spare);	/* taken */
 u64 dmr_spare_bad(const struct dmr_spare *spare);

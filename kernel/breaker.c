@@ -110,8 +110,10 @@ void dmr_trip(struct dmr_target *t, bool write_dead)
 
 	if (READ_ONCE(b->tripped))
 		return;
+	spin_lock_irq(&b->lock);
 	b->write_dead = write_dead;
 	WRITE_ONCE(b->tripped, true);
+	spin_unlock_irq(&b->lock);
 	dmr_health_note(t->pair, DMR_EVENT_TRIP, 0, 0);
 	DMWARN("%s: main %s %s; nothing is relocated until it recovers", t->name, t->main->name,
 	       write_dead ? "takes no writes any more" : "does not answer");

@@ -119,6 +119,13 @@ static char *dmr_taken(const struct dmr_target *t)
 	return NULL;
 }
 
+/* A spare whose formatting is still to come. Constructors ask while a first resume may be on its way. */
+static bool dmr_pair_is_new(const struct dmr_pair *pair)
+{
+	/* It changes only after `active`, which decides then. */
+	return !READ_ONCE(pair->active) && data_race(pair->meta.blank);
+}
+
 static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 {
 	char have[37], want[37];
@@ -126,7 +133,7 @@ static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	if (!t->options.have_uuid)
 		return NULL;
 	dmr_uuid_format(t->options.uuid, want);
-	if (pair->meta.blank && !pair->active && list_empty(&pair->targets))
+	if (dmr_pair_is_new(pair) && list_empty(&pair->targets))
 		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name,
 				 want);
 	if (!memcmp(pair->meta.super->uuid, t->options.uuid, 16))
@@ -140,7 +147,7 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 {
 	u64 sectors = dmr_bdev_sectors(t->main_bdev);
 
-	if (pair->meta.blank && !pair->active)
+	if (dmr_pair_is_new(pair))
 		return NULL;
 	if (sectors < pair->meta.super->covered)
 		return dmr_error("main %s is %llu sectors long, the pair covers %llu",
@@ -158,7 +165,7 @@ static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dm
 	struct dmr_pair *other;
 
 	list_for_each_entry(other, &dmr_registry, link) {
-		if (other == pair || other->md != pair->md || !other->active ||
+		if (other == pair || other->md != pair->md || !READ_ONCE(other->active) ||
 		    dmr_pair_in_table(other, t))
 			continue;
 		dmr_map_stats(other->meta.map, &stats);
@@ -187,7 +194,7 @@ static char *dmr_replacement(const struct dmr_target *t, const struct dmr_pair *
 {
 	const struct dmr_pair *other;
 
-	if (!pair->meta.blank || pair->active ||
+	if (!dmr_pair_is_new(pair) ||
 	    t->ti->begin + t->ti->len < get_capacity(dm_disk(pair->md)))
 		return NULL;
 	other = dmr_left_out(t, pair);
@@ -355,8 +362,8 @@ static int dmr_activate(struct dmr_target *t)
 				      t->options.new_main ? &t->main_id : &super->main);
 	if (!r) {
 		/* Said once: what dmsetup prints from now on is to notice the next other main. */
-		t->options.new_main = false;
-		pair->active = true;
+		WRITE_ONCE(t->options.new_main, false);
+		WRITE_ONCE(pair->active, true);
 		pair->meta.blank = false;
 	}
 	return r;

@@ -99,7 +99,8 @@ void dmr_target_status(const struct dmr_target *t, struct dmr_status *status)
 /* What dmsetup prints loads again as it stands, and only with this pair's spare. */
 static void dmr_table_line(const struct dmr_target *t, char *result, unsigned int maxlen)
 {
-	struct dmr_options options = t->options;
+	/* new_main alone changes, and either value is right then. */
+	struct dmr_options options = data_race(t->options);
 	int n;
 
 	options.have_uuid = true;
@@ -343,6 +344,8 @@ static void dmr_postsuspend(struct dm_target *ti)
 	mutex_unlock(&t->request_lock);
 	dmr_quiesce(t);
 	dmr_stop_background(t);
+	/* A table that is replaced now has nobody to tell any more. */
+	flush_delayed_work(&t->event);
 }
 
 static int dmr_preresume(struct dm_target *ti)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does one thing that kernel code must not do, named when it is loaded, so that tests/vm/selftest can
- * see the debug kernel and the harness notice. Never loaded by other tests.
+ * see the kernels built to find bugs and the harness notice. Never loaded by other tests.
  */
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -100,6 +101,30 @@ static void free_queued_work(void)
 	kfree(work);
 }
 
+static int shared_number;
+
+static int count_up(void *unused)
+{
+	while (!kthread_should_stop()) {
+		shared_number++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void two_writers(void)
+{
+	struct task_struct *task[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		task[i] = kthread_run(count_up, NULL, "wrong%d", i);
+	msleep(2000);
+	for (i = 0; i < 2; i++)
+		if (!IS_ERR(task[i]))
+			kthread_stop(task[i]);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -111,6 +136,7 @@ static const struct {
 	{ "bare_rcu", bare_rcu },
 	{ "leak", leak },
 	{ "free_queued_work", free_queued_work },
+	{ "two_writers", two_writers },
 };
 
 static int __init wrong_init(void)
