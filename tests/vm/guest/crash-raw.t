@@ -2,9 +2,10 @@
 # C13: the power fails thousands of times while sectors die, slots fail, tables move, messages come, the spare grows, and repairs are cut off in turn.
 # suite: crash
 # tools: crasher
-# timeout: 1800
-# shellcheck disable=SC2154 # lib.sh sets the disks' variables
+# timeout: 2400
 . /vm/crash-lib.sh
 crash_disks
-for scenario in relocate requests moves tables grow repair mixed; do crash 700 $scenario; done
+crash 800 1 relocate requests moves &
+crash 600 2 tables grow repair mixed
+wait
 done_testing

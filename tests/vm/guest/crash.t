@@ -2,8 +2,9 @@
 # C13: the power of main and spare fails at random moments under load, and nothing is lost. A short run of what crash-*.t do at length.
 # tools: crasher
 # timeout: 200
-# shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/crash-lib.sh
-crash_disks
-for scenario in relocate requests moves tables grow repair mixed; do crash 12 $scenario; done
+crash_disks 512M
+{ crash 15 1 relocate requests moves; crash 4 1 xfs; } &
+crash 15 2 tables grow repair mixed
+wait
 done_testing

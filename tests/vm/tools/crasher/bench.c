@@ -12,8 +12,9 @@
 
 uint64_t main_sectors, spare_sectors;
 char pair_table[DM_TEXT];
+char M[16] = "m", S[16] = "s", R[16] = "r";
 
-static char main_path[128], spare_path[128];
+static char main_path[128], spare_path[128], power[16] = "p";
 static int main_fd = -1, spare_fd = -1;
 
 static int open_below(const char *path, uint64_t *sectors)
@@ -29,10 +30,18 @@ static int open_below(const char *path, uint64_t *sectors)
 
 static void faulty_table(char *table, size_t room, const char *path, uint64_t sectors)
 {
-	snprintf(table, room, "0 %llu remap-faulty %s 0 3 cache power p", (unsigned long long)sectors, path);
+	snprintf(table, room, "0 %llu remap-faulty %s 0 3 cache power %s", (unsigned long long)sectors, path, power);
 }
 
-void bench_open(const char *main_disk, const char *spare_disk, uint64_t spare_length)
+void bench_name(unsigned int number)
+{
+	snprintf(M, sizeof(M), "m%u", number);
+	snprintf(S, sizeof(S), "s%u", number);
+	snprintf(R, sizeof(R), "r%u", number);
+	snprintf(power, sizeof(power), "p%u", number);
+}
+
+void bench_open(const char *main_disk, const char *spare_disk)
 {
 	char table[256];
 	int r;
@@ -41,24 +50,22 @@ void bench_open(const char *main_disk, const char *spare_disk, uint64_t spare_le
 	snprintf(spare_path, sizeof(spare_path), "%s", spare_disk);
 	main_fd = open_below(main_path, &main_sectors);
 	spare_fd = open_below(spare_path, &spare_sectors);
-	if (spare_length)
-		spare_sectors = spare_length;
 	faulty_table(table, sizeof(table), main_path, main_sectors);
-	r = dm_create("m", table);
+	r = dm_create(M, table);
 	faulty_table(table, sizeof(table), spare_path, spare_sectors);
 	if (!r)
-		r = dm_create("s", table);
+		r = dm_create(S, table);
 	if (r)
 		die("no remap-faulty: %s", strerror(-r));
-	snprintf(pair_table, sizeof(pair_table), "0 %llu dm-remap-v4 " DM_PATH "m " DM_PATH "s",
-		 (unsigned long long)main_sectors);
+	snprintf(pair_table, sizeof(pair_table), "0 %llu dm-remap-v4 " DM_PATH "%s " DM_PATH "%s",
+		 (unsigned long long)main_sectors, M, S);
 }
 
 void bench_close(void)
 {
-	dm_remove("r");
-	dm_remove("s");
-	dm_remove("m");
+	dm_remove(R);
+	dm_remove(S);
+	dm_remove(M);
 	close(main_fd);
 	close(spare_fd);
 }
@@ -78,15 +85,15 @@ void spare_blank(void)
 	static char *zeroes;
 	uint64_t at;
 
-	dm_message("s", NULL, "sync");
+	dm_message(S, NULL, "sync");
 	if (!zeroes && posix_memalign((void **)&zeroes, 4096, SEGMENT * SECTOR))
 		abort();
 	memset(zeroes, 0, SEGMENT * SECTOR);
 	for (at = 0; at < spare_sectors; at += SEGMENT)
 		if (pwrite(spare_fd, zeroes, SEGMENT * SECTOR, at * SECTOR) < 0)
 			die("the spare cannot be blanked: %s", strerror(errno));
-	snprintf(pair_table, sizeof(pair_table), "0 %llu dm-remap-v4 " DM_PATH "m " DM_PATH "s",
-		 (unsigned long long)main_sectors);
+	snprintf(pair_table, sizeof(pair_table), "0 %llu dm-remap-v4 " DM_PATH "%s " DM_PATH "%s",
+		 (unsigned long long)main_sectors, M, S);
 }
 
 void spare_grow(uint64_t sectors)
@@ -96,25 +103,25 @@ void spare_grow(uint64_t sectors)
 
 	spare_sectors = sectors;
 	faulty_table(table, sizeof(table), spare_path, sectors);
-	r = dm_reload("s", table);
+	r = dm_reload(S, table);
 	if (r)
 		die("the spare does not grow: %s", strerror(-r));
 }
 
 int pair_load(void)
 {
-	return dm_create("r", pair_table);
+	return dm_create(R, pair_table);
 }
 
 void pair_remember(void)
 {
-	if (dm_table("r", pair_table) || !strstr(pair_table, "uuid"))
+	if (dm_table(R, pair_table) || !strstr(pair_table, "uuid"))
 		die("no table line with a uuid: %s", pair_table);
 }
 
 void pair_remove(void)
 {
-	int r = dm_remove("r");
+	int r = dm_remove(R);
 
 	if (r && r != -ENXIO)
 		die("r cannot be removed: %s", strerror(-r));
@@ -122,7 +129,11 @@ void pair_remove(void)
 
 int pair_open(int flags)
 {
-	int fd = open(DM_PATH "r", flags | O_CLOEXEC);
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), DM_PATH "%s", R);
+	fd = open(path, flags | O_CLOEXEC);
 
 	if (fd < 0)
 		die("r cannot be opened: %s", strerror(errno));
@@ -135,7 +146,7 @@ bool power_is_off(void)
 {
 	static __thread char text[DM_TEXT];
 
-	return !dm_status("m", text) && !strncmp(text, "off ", 4);
+	return !dm_status(M, text) && !strncmp(text, "off ", 4);
 }
 
 /* Mostly a random subset of the writes, or of their sectors; sometimes nothing. */
@@ -162,14 +173,14 @@ void power_cut(uint64_t *random)
 	char mode[64];
 
 	cut_mode(random, mode, sizeof(mode));
-	if (dm_message("m", NULL, "cut %s", mode))
+	if (dm_message(M, NULL, "cut %s", mode))
 		die("no power cut");
 }
 
 void power_restore(void)
 {
-	if (dm_message("m", NULL, "restore") || dm_message("m", NULL, "fail_never good 0 0 slow 0 0 all 0") ||
-	    dm_message("s", NULL, "fail_never good 0 0 slow 0 0 all 0"))
+	if (dm_message(M, NULL, "restore") || dm_message(M, NULL, "fail_never good 0 0 slow 0 0 all 0") ||
+	    dm_message(S, NULL, "fail_never good 0 0 slow 0 0 all 0"))
 		die("the power does not come back");
 }
 
@@ -204,7 +215,7 @@ void map_read(struct map *map)
 	map->count = 0;
 	do {
 		from = next;
-		if (dm_message("r", text, "list %llu", (unsigned long long)from))
+		if (dm_message(R, text, "list %llu", (unsigned long long)from))
 			die("r does not list");
 		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 			if (!list_line(map, line, &next))
@@ -265,7 +276,7 @@ void map_validate(const struct map *map)
 		}
 	}
 	free(taken);
-	if (dm_status("r", text) || sscanf(text, "%*s %*s %llu %llu", &status_owned, &status_pending) != 2)
+	if (dm_status(R, text) || sscanf(text, "%*s %*s %llu %llu", &status_owned, &status_pending) != 2)
 		die("r has no status");
 	/* A sector that is owned and pending is listed as pending. */
 	if (status_owned < owned || status_owned > owned + pending || status_pending != pending)
@@ -279,7 +290,7 @@ static uint64_t spare_writes(void)
 	static char text[DM_TEXT];
 	const char *at;
 
-	dm_status("s", text);
+	dm_status(S, text);
 	at = strstr(text, " writes ");
 	return at ? strtoull(at + 8, NULL, 10) : 0;
 }
@@ -292,10 +303,10 @@ static int load_with_cuts(uint64_t *random, unsigned int percent)
 	int r = -1;
 
 	for (i = 0; i < 2 && below(random, 100) < percent; i++) {
-		power_at(random, "s", ops[below(random, 3)], 1 + below(random, 4));
+		power_at(random, S, ops[below(random, 3)], 1 + below(random, 4));
 		r = pair_load();
 		if (!r && !power_is_off()) {
-			dm_message("s", NULL, "fail_never");
+			dm_message(S, NULL, "fail_never");
 			return 0;
 		}
 		if (!r)
@@ -310,7 +321,7 @@ static int load_damaged(uint64_t *random)
 {
 	unsigned int at = below(random, spare_sectors - 1024);
 
-	dm_message("s", NULL, "bad %u 1024 read heal", at);
+	dm_message(S, NULL, "bad %u 1024 read heal", at);
 	return pair_load();
 }
 

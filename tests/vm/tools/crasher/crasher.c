@@ -47,8 +47,29 @@ void die(const char *format, ...)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: crasher [-s SEED] [-n CRASH-POINTS] SCENARIO MAIN SPARE\n");
+	fprintf(stderr, "usage: crasher [-s SEED] [-n CRASH-POINTS] [-i NUMBER] SCENARIO MAIN SPARE\n");
 	exit(2);
+}
+
+/* Those that are not raw.c's. */
+static const struct {
+	const char *name;
+	void (*run)(const char *name, unsigned int points);
+} scenarios[] = {
+	{ "format", run_format }, { "torn", run_torn }, { "ext4", run_files }, { "xfs", run_files },
+};
+
+static void run_scenario(const char *name, unsigned int points)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		if (!strcmp(scenarios[i].name, name)) {
+			scenarios[i].run(name, points);
+			return;
+		}
+	}
+	run_raw(name, points);
 }
 
 int main(int argc, char **argv)
@@ -58,19 +79,21 @@ int main(int argc, char **argv)
 	time_t begun = time(NULL);
 	int option;
 
-	while ((option = getopt(argc, argv, "s:n:")) != -1) {
+	while ((option = getopt(argc, argv, "s:n:i:")) != -1) {
 		if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (option == 'n')
 			points = strtoul(optarg, NULL, 0);
+		else if (option == 'i')
+			bench_name(strtoul(optarg, NULL, 0));
 		else
 			usage();
 	}
 	if (argc - optind != 3)
 		usage();
 	name = argv[optind];
-	bench_open(argv[optind + 1], argv[optind + 2], 0);
-	run_raw(name, points);
+	bench_open(argv[optind + 1], argv[optind + 2]);
+	run_scenario(name, points);
 	bench_close();
 	printf("%s - C13: %s: nothing is lost, nothing is invented, the map is what it was\n",
 	       violations || !crash_points ? "not ok" : "ok", name);

@@ -29,7 +29,10 @@ _Noreturn void die(const char *format, ...);
 extern uint64_t main_sectors, spare_sectors;
 extern char pair_table[DM_TEXT];		/* of r, with its uuid once it is known */
 
-void bench_open(const char *main_path, const char *spare_path, uint64_t spare_length);
+extern char M[16], S[16], R[16];		/* names of main and spare, faulty, and of the pair */
+
+void bench_name(unsigned int number);		/* several may run side by side */
+void bench_open(const char *main_path, const char *spare_path);
 void bench_close(void);
 void spare_blank(void);				/* below the caches; r is not there */
 void spare_grow(uint64_t sectors);
@@ -70,8 +73,8 @@ bool pair_reload(uint64_t *random, const struct reload *how, struct map *map);
 
 /* The scenarios; each gets the number of crash points wanted, and says how it went by violations. */
 void run_raw(const char *name, unsigned int points);
-void run_format(unsigned int points);
-void run_torn(void);
-void run_files(const char *type, unsigned int points);
+void run_format(const char *name, unsigned int points);
+void run_torn(const char *name, unsigned int points);
+void run_files(const char *name, unsigned int points);
 
 #endif

@@ -19,6 +19,7 @@
 #define USED		(CLUSTERS * CLUSTER)
 #define WRITERS		3u
 #define MOST		24u		/* sectors of an I/O */
+#define SCRATCH		2048u		/* main's last sectors, whose content nobody looks at */
 #define LIFE		120u		/* crash points of a pair, then it is formatted anew */
 
 struct profile {
@@ -75,6 +76,7 @@ static char *buffer_new(unsigned int sectors)
 /* Elsewhere in each life; no version comes twice, so that what an earlier life left shows. */
 static void model_place(uint64_t *random)
 {
+	uint64_t room = (main_sectors - SCRATCH) / CLUSTERS / 8 * 8;
 	uint32_t newest = 0;
 	unsigned int c, i;
 
@@ -84,7 +86,7 @@ static void model_place(uint64_t *random)
 	for (i = 0; i < USED; i++)
 		model[i].base = model[i].acked = model[i].since = model[i].issued = newest + 1;
 	for (c = 0; c < CLUSTERS; c++) {
-		uint64_t start = c * (main_sectors / CLUSTERS) + 8 * below(random, main_sectors / CLUSTERS / 8 - CLUSTER / 8);
+		uint64_t start = c * room + 8 * below(random, room / 8 - CLUSTER / 8);
 
 		for (i = 0; i < CLUSTER; i++)
 			model[c * CLUSTER + i].sector = start + i;
@@ -303,7 +305,7 @@ static void main_dies(uint64_t *random, bool reads)
 
 	if (at + n > end)
 		n = end - at;
-	if (dm_message("m", NULL, "bad %llu %u %s keep", (unsigned long long)model[at].sector, n,
+	if (dm_message(M, NULL, "bad %llu %u %s keep", (unsigned long long)model[at].sector, n,
 		       reads ? "both" : "write"))
 		return;
 	pthread_mutex_lock(&lock);
@@ -317,7 +319,7 @@ static void slot_dies(uint64_t *random)
 	const struct run *run = &map.run[below(random, map.count)];
 	uint64_t at = map.count ? run->spare + below(random, run->count) : FIRST_SEGMENT + 8;
 
-	dm_message("s", NULL, "bad %llu 8 %s keep", (unsigned long long)at / 8 * 8,
+	dm_message(S, NULL, "bad %llu 8 %s keep", (unsigned long long)at / 8 * 8,
 		   profile->unreadable && !below(random, 4) ? "both" : "write");
 }
 
@@ -327,7 +329,7 @@ static void table_dies(uint64_t *random)
 	static const unsigned int block[] = { 0, 253, 254, 255 };
 	unsigned int segment = below(random, 2);
 
-	dm_message("s", NULL, "bad %u 8 write keep",
+	dm_message(S, NULL, "bad %u 8 write keep",
 		   FIRST_SEGMENT + segment * SEGMENT + block[below(random, 4)] * 8);
 }
 
@@ -335,7 +337,7 @@ static void ask(uint64_t *random, const char *verb)
 {
 	unsigned int at = below(random, USED / 8) * 8;
 
-	dm_message("r", NULL, "%s %llu %u", verb, (unsigned long long)model[at].sector, 1 + below(random, MOST));
+	dm_message(R, NULL, "%s %llu %u", verb, (unsigned long long)model[at].sector, 1 + below(random, MOST));
 }
 
 static void grow(void)
@@ -343,7 +345,7 @@ static void grow(void)
 	if (spare_sectors + SEGMENT > spare_most)
 		return;
 	spare_grow(spare_sectors + SEGMENT);
-	dm_message("r", NULL, "grow");
+	dm_message(R, NULL, "grow");
 }
 
 static void meddle(uint64_t *random)
@@ -382,17 +384,24 @@ static void *meddler(void *arg)
 	return NULL;
 }
 
-/* Somebody else's writes, which show that main is not dead; the breaker waits for such a one when others fail. */
-static void *ticker(void *arg)
+/* Somebody else's writes, which show that main is not dead: the breaker waits up to a second for one when others fail. */
+static void *ticker(void *buffer)
 {
 	const struct timespec pause = { .tv_nsec = 3000000 };
-	char *buffer = buffer_new(1);
 
-	(void)arg;
 	while (pwrite(direct_fd, buffer, SECTOR, (main_sectors - 1) * SECTOR) == SECTOR)
 		nanosleep(&pause, NULL);
-	free(buffer);
 	return NULL;
+}
+
+/* A write that fails beside one that succeeds: for a second the breaker believes main, and rounds are shorter than that. */
+static void prove(void *buffer)
+{
+	uint64_t at = main_sectors - SCRATCH + 8 * (crash_points % (SCRATCH / 8 - 1));
+
+	dm_message(M, NULL, "bad %llu 8 write", (unsigned long long)at);
+	if (pwrite(direct_fd, buffer, SECTOR, at * SECTOR) != SECTOR)
+		violation("a write to a sector that is bad fails");
 }
 
 /* --- rounds ----------------------------------------------------------------------------------- */
@@ -401,8 +410,8 @@ static void *ticker(void *arg)
 static unsigned int plan_cut(uint64_t *random)
 {
 	static const struct { const char *disk, *ops; unsigned int most; } at[] = {
-		{ "m", "write", 60 }, { "m", "flush", 12 }, { "s", "write", 40 }, { "s", "write", 12 },
-		{ "s", "flush", 12 }, { "s", "fua", 20 }, { "s", "fua", 6 },
+		{ M, "write", 60 }, { M, "flush", 12 }, { S, "write", 40 }, { S, "write", 12 },
+		{ S, "flush", 12 }, { S, "fua", 20 }, { S, "fua", 6 },
 	};
 	unsigned int i = below(random, 10);
 
@@ -416,12 +425,17 @@ static void run_threads(uint64_t *random)
 {
 	pthread_t thread[WRITERS + 1], tick;
 	uint64_t seeds[WRITERS + 1];
-	unsigned int i, until = plan_cut(random);
+	char *buffer = buffer_new(1);
+	unsigned int i, until;
 
 	done = 0;
 	running = WRITERS + 1;
-	if (pthread_create(&tick, NULL, ticker, NULL))
+	if (pthread_create(&tick, NULL, ticker, buffer))
 		die("no thread");
+	/* Without it the cut can meet the first commit since the pair was loaded. */
+	if (below(random, 8))
+		prove(buffer);
+	until = plan_cut(random);
 	for (i = 0; i <= WRITERS; i++) {
 		seeds[i] = next_random(random);
 		if (pthread_create(&thread[i], NULL, i < WRITERS ? writer : meddler, &seeds[i]))
@@ -435,6 +449,7 @@ static void run_threads(uint64_t *random)
 	for (i = 0; i <= WRITERS; i++)
 		pthread_join(thread[i], NULL);
 	pthread_join(tick, NULL);
+	free(buffer);
 }
 
 static bool round_of(uint64_t *random)
@@ -474,7 +489,7 @@ static void begin_life(uint64_t *random)
 	pair_remove();
 	power_restore();
 	spare_grow(profile->grow ? 6 * SEGMENT : spare_most);
-	dm_message("m", NULL, "sync");
+	dm_message(M, NULL, "sync");
 	spare_blank();
 	model_place(random);
 	for (c = 0; c < CLUSTERS; c++) {
@@ -491,7 +506,7 @@ static void begin_life(uint64_t *random)
 	pair_remember();
 	/* Sectors that nobody uses, between the clusters. */
 	if (profile->crowded)
-		dm_message("r", NULL, "remap %llu %u", (unsigned long long)model[CLUSTER - 1].sector + 9,
+		dm_message(R, NULL, "remap %llu %u", (unsigned long long)model[CLUSTER - 1].sector + 9,
 			   8 * (230 + below(random, 30)));
 	map_read(&map);
 }
