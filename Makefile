@@ -64,6 +64,9 @@ check-lint: deps
 check-vm: deps
 	@tests/check -k '$(K)' -t '$(T)' vm
 
+check-crash: deps
+	@tests/check -k '$(K)' crash
+
 check-debug: deps
 	@tests/check -t '$(T)' debug
 
@@ -83,12 +86,13 @@ help:
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, and check-debug"
+	@echo "  make check-all         the same with the long tests, check-crash and check-debug"
 	@echo "  make check-unit | check-fuzz | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
+	@echo "  make check-crash [K=6.12]         the power fails thousands of times, and nothing may be lost (some 15 minutes)"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
 .PHONY: all headers install uninstall clean deps check check-all check-unit check-fuzz check-build \
-	check-lint check-vm check-debug shell bench demo help
+	check-lint check-vm check-crash check-debug shell bench demo help

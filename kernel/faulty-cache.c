@@ -642,7 +642,7 @@ static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cu
 			 u64 seed)
 {
 	sector_t first = n->block * DMRF_BLOCK_SECTORS;
-	unsigned int i;
+	unsigned int part = min_t(u64, seed, DMRF_BLOCK_SECTORS), i;
 	u8 mask = 0;
 
 	switch (mode) {
@@ -658,10 +658,10 @@ static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cu
 				mask |= 1u << i;
 		return n->mask & mask;
 	case DMRF_CUT_PREFIX:
-		return n->mask & dmrf_bits(n->block, first, first + min_t(u64, seed, DMRF_BLOCK_SECTORS));
+		return n->mask & dmrf_bits(n->block, first, first + part);
 	case DMRF_CUT_SUFFIX:
 		first += DMRF_BLOCK_SECTORS;
-		return n->mask & dmrf_bits(n->block, first - min_t(u64, seed, DMRF_BLOCK_SECTORS), first);
+		return n->mask & dmrf_bits(n->block, first - part, first);
 	}
 	return 0;
 }

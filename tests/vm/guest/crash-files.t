@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C13: the power fails below ext4 and xfs: what fsync acknowledged is there when the journal has been replayed, and their checkers are content.
 # suite: crash
-# tools: crasher
+# tools: powercut
 # timeout: 1200
 . /vm/crash-lib.sh
 crash_disks 512M

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the crash tests share: disks for crasher, which prints its own TAP and counts its crash points.
+# What the crash tests share: disks for powercut, which prints its own TAP and counts its crash points.
 # shellcheck shell=bash disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 # A pair is loaded and removed at every crash point: that is mostly waiting for RCU, and logging.
@@ -8,7 +8,7 @@ echo 0 >/sys/module/rcutree/parameters/jiffies_till_first_fqs
 echo 1 >/sys/module/rcutree/parameters/jiffies_till_next_fqs
 dmesg -n 5
 
-# Two pairs of disks, for two crashers side by side.
+# Two pairs of disks, for two that run side by side.
 crash_disks() { # [MAIN-SIZE]
 	mk_null lower1 "${1:-16M}"
 	mk_null under1 8M
@@ -21,7 +21,7 @@ crash() { # CRASH-POINTS PAIR SCENARIO...
 	local points=$1 pair=$2 lower=lower$2 under=under$2 scenario
 	shift 2
 	for scenario; do
-		/vm/crasher -s "${crash_seed:-1}" -n "$points" -i "$pair" "$scenario" "${!lower}" "${!under}" >&3 ||
-			not_ok "crasher $scenario comes to its end" "status $?"
+		/vm/powercut -s "${crash_seed:-1}" -n "$points" -i "$pair" "$scenario" "${!lower}" "${!under}" >&3 ||
+			not_ok "powercut $scenario comes to its end" "status $?"
 	done
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C13: the power fails thousands of times while sectors die, slots fail, tables move, messages come, the spare grows, and repairs are cut off in turn.
 # suite: crash
-# tools: crasher
+# tools: powercut
 # timeout: 2400
 . /vm/crash-lib.sh
 crash_disks

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "crasher.h"
+#include "powercut.h"
 
 static const struct reload plain = { .twice = 100 };
 

@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "crasher.h"
+#include "powercut.h"
 
 #define FILES	48u		/* of each writer */
 #define WRITERS	3u

@@ -3,8 +3,8 @@
  * Device-mapper's ioctls, for programs that run in a guest: no udev, nodes are made here.
  * Functions return 0 or -errno.
  */
-#ifndef CRASHER_DM_H
-#define CRASHER_DM_H
+#ifndef POWERCUT_DM_H
+#define POWERCUT_DM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-#include "crasher.h"
+#include "powercut.h"
 
 #define CLUSTERS	16u
 #define CLUSTER		80u		/* sectors; the first and the last 8 are never written */
@@ -523,12 +523,12 @@ void run_raw(const char *name, unsigned int points)
 	if (!profile)
 		die("no scenario '%s'", name);
 	spare_most = spare_sectors;
-	while (crash_points - begun < points) {
+	while (crash_points - begun < points && violations < SHOWN) {
 		/* A life can be run again by itself: its seed is all there is to it, but for the threads. */
 		seed = first + life++;
 		random = seed;
 		begin_life(&random);
-		for (i = 0; i < LIFE && crash_points - begun < points; i++)
+		for (i = 0; i < LIFE && crash_points - begun < points && violations < SHOWN; i++)
 			if (!round_of(&random))
 				break;
 	}

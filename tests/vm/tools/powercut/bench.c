@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "crasher.h"
+#include "powercut.h"
 
 uint64_t main_sectors, spare_sectors;
 char pair_table[DM_TEXT];

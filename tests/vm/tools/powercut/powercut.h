@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the parts of crasher share: the pair r on the faulty disks m and s, whose power fails, and
+ * What the parts of powercut share: the pair r on the faulty disks m and s, whose power fails, and
  * the account of crash points and of what was wrong.
  */
-#ifndef CRASHER_H
-#define CRASHER_H
+#ifndef POWERCUT_H
+#define POWERCUT_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -15,9 +15,10 @@
 #define SEGMENT		2048u		/* sectors of a segment on the spare; docs/FORMAT.md */
 #define FIRST_SEGMENT	8192u
 #define SLOTS		252u
+#define SHOWN		12u		/* violations of a scenario, which then ends */
 
 /* One at a time: what runs, for messages about it. */
-extern uint64_t seed;			/* of the pair's life, and of the scenario: crasher -s */
+extern uint64_t seed;			/* of the pair's life, and of the scenario: powercut -s */
 extern unsigned int crash_points, violations, refused;
 
 __attribute__((format(printf, 1, 2)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Content that tells where it belongs and which of several it is, in every word of its 512 bytes. */
-#ifndef CRASHER_STAMP_H
-#define CRASHER_STAMP_H
+#ifndef POWERCUT_STAMP_H
+#define POWERCUT_STAMP_H
 
 #include <stdint.h>
 #include <string.h>

@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "crasher.h"
-
-#define SHOWN	12u	/* violations of a scenario */
+#include "powercut.h"
 
 uint64_t seed = 1;
 unsigned int crash_points, violations, refused;
@@ -37,7 +35,7 @@ void die(const char *format, ...)
 {
 	va_list args;
 
-	printf("not ok - C13: crasher goes on: ");
+	printf("not ok - C13: powercut goes on: ");
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -47,7 +45,7 @@ void die(const char *format, ...)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: crasher [-s SEED] [-n CRASH-POINTS] [-i NUMBER] SCENARIO MAIN SPARE\n");
+	fprintf(stderr, "usage: powercut [-s SEED] [-n CRASH-POINTS] [-i NUMBER] SCENARIO MAIN SPARE\n");
 	exit(2);
 }
 
