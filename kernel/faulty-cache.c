@@ -615,6 +615,17 @@ int dmrf_cache_sync(struct dmrf *d)
 	return blk_status_to_errno(dmrf_write_out(d->cache, 0, d->len, true));
 }
 
+/* The write that takes the power with it counts as one of those under way, where the cut says what of each is there. */
+void dmrf_cache_catch(struct dmrf *d, struct dmrf_io *io)
+{
+	LIST_HEAD(nodes);
+
+	if (!d->cache || !(io->ops & DMRF_WRITE) || d->cut_mode < DMRF_CUT_PREFIX)
+		return;
+	if (dmrf_collect(io, &nodes) || !dmrf_insert(d->cache, &nodes))
+		dmrf_free_nodes(&nodes);
+}
+
 /* --- power cut ---------------------------------------------------------------------------------- */
 
 /* The same seed gives the same choice for the same writes in the same order. */
@@ -631,7 +642,7 @@ static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cu
 			 u64 seed)
 {
 	sector_t first = n->block * DMRF_BLOCK_SECTORS;
-	unsigned int i;
+	unsigned int part = min_t(u64, seed, DMRF_BLOCK_SECTORS), i;
 	u8 mask = 0;
 
 	switch (mode) {
@@ -646,6 +657,11 @@ static u8 dmrf_survivors(struct dmrf_cache *c, struct dmrf_node *n, enum dmrf_cu
 			if (dmrf_survives(c, seed, n->seq, 1 + (first + i) / c->tear))
 				mask |= 1u << i;
 		return n->mask & mask;
+	case DMRF_CUT_PREFIX:
+		return n->mask & dmrf_bits(n->block, first, first + part);
+	case DMRF_CUT_SUFFIX:
+		first += DMRF_BLOCK_SECTORS;
+		return n->mask & dmrf_bits(n->block, first - part, first);
 	}
 	return 0;
 }

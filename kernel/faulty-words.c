@@ -201,6 +201,8 @@ static const char *const dmrf_cut_names[] = {
 	[DMRF_CUT_ALL] = "all",
 	[DMRF_CUT_RANDOM] = "random",
 	[DMRF_CUT_TORN] = "torn",
+	[DMRF_CUT_PREFIX] = "prefix",
+	[DMRF_CUT_SUFFIX] = "suffix",
 };
 
 /* --- clauses: under d->lock ------------------------------------------------------------------ */
@@ -480,7 +482,7 @@ static int dmrf_cut_words(struct dmrf_words *w, enum dmrf_cut_mode *mode, u64 *s
 		*mode = i;
 		return i < DMRF_CUT_RANDOM ? 0 : dmrf_number(w, seed);
 	}
-	return dmrf_why(w, "none, all, random <seed> or torn <seed> is missing");
+	return dmrf_why(w, "none, all, random <seed>, torn <seed>, prefix <n> or suffix <n> is missing");
 }
 
 static int dmrf_word_cut_mode(struct dmrf *d, struct dmrf_words *w)
@@ -829,8 +831,8 @@ static const char dmrf_help_text[] =
 	"fail_after <ops> <n> [<status>] [[times] <n>|forever] [in <start> <count>] [delay <ms>] [then readonly|offline|cut]\n"
 	"fail_never\n"
 	"online | readonly | offline\n"
-	"cut [none|all|random <seed>|torn <seed>]\n"
-	"cut_mode none|all|random <seed>|torn <seed>\n"
+	"cut [none|all|random <seed>|torn <seed>|prefix <n>|suffix <n>]\n"
+	"cut_mode none|all|random <seed>|torn <seed>|prefix <n>|suffix <n>\n"
 	"restore | sync\n"
 	"wait <counter of the status line> <at least> [<ms>]\n"
 	"list | log [<from>] | log_clear | stats_clear | help\n"

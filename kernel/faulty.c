@@ -312,12 +312,14 @@ static bool dmrf_judge_triggers(struct dmrf *d, struct dmrf_io *io, struct dmrf_
 			continue;
 		fires = true;
 		*fault = t->fault;
-		if (t->then == DMRF_THEN_OFFLINE)
+		if (t->then == DMRF_THEN_OFFLINE) {
 			d->state = DMRF_OFFLINE;
-		else if (t->then == DMRF_THEN_READONLY)
+		} else if (t->then == DMRF_THEN_READONLY) {
 			d->state = DMRF_READONLY;
-		else if (t->then == DMRF_THEN_CUT)
+		} else if (t->then == DMRF_THEN_CUT) {
+			dmrf_cache_catch(d, io);
 			dmrf_power_trip(d, d->cut_mode, d->cut_seed);
+		}
 		if (t->times && !--t->times) {
 			list_del(&t->list);
 			kfree(t);

@@ -50,7 +50,11 @@ enum dmrf_counter {
 };
 
 /* What survives in a cache that loses its power. */
-enum dmrf_cut_mode { DMRF_CUT_NONE, DMRF_CUT_ALL, DMRF_CUT_RANDOM, DMRF_CUT_TORN };
+enum dmrf_cut_mode {
+	DMRF_CUT_NONE, DMRF_CUT_ALL,
+	DMRF_CUT_RANDOM, DMRF_CUT_TORN,		/* these and those below have a number, too */
+	DMRF_CUT_PREFIX, DMRF_CUT_SUFFIX
+};
 
 /* What happens to a bio that falls into a range: it ends with status after delay milliseconds. */
 struct dmrf_fault {
@@ -251,5 +255,6 @@ void dmrf_cache_destroy(struct dmrf *d);
 enum dmrf_dispatch dmrf_cache_dispatch(struct dmrf *d, struct dmrf_io *io, bool in_worker);
 int dmrf_cache_sync(struct dmrf *d);
 void dmrf_cache_cut(struct dmrf *d, enum dmrf_cut_mode mode, u64 seed);
+void dmrf_cache_catch(struct dmrf *d, struct dmrf_io *io);	/* a write that the cut finds half way */
 
 #endif

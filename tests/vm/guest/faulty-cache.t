@@ -97,6 +97,20 @@ message f restore
 num "cut torn: writes are torn" "$(seeds 0 512 | paste -sd '       \n' | grep -c 'new.*old\|old.*new')" -gt 30
 is "between sectors only" "$(get_sectors "$f" 0 512 | awk '!($1 == "new" || $1 == "old") || $2 != NR - 1' | wc -l)" 0
 
+put old 0 8
+flush
+put new 0 8
+message f cut prefix 3
+message f restore
+is "cut prefix 3: the first three sectors of a block" "$(seeds 0 8 | paste -sd ' ')" "new new new old old old old old"
+put old 0 8
+flush
+message f cut_mode suffix 2 fail_after write 1 ioerr 'then' cut
+check_fails "cut suffix 2: the write that the power goes with fails" put new 0 8
+message f restore
+is "and its last two sectors are there" "$(seeds 0 8 | paste -sd ' ')" "old old old old old old new new"
+message f cut_mode none
+
 ## Order: an old version never comes back over a newer one that was flushed
 
 put one 0 8

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C13: the power fails below ext4 and xfs: what fsync acknowledged is there when the journal has been replayed, and their checkers are content.
+# suite: crash
+# tools: powercut
+# timeout: 1200
+. /vm/crash-lib.sh
+crash_disks 512M
+crash 60 1 ext4 &
+crash 60 2 xfs
+wait
+done_testing

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C13: the power fails thousands of times while sectors die, slots fail, tables move, messages come, the spare grows, and repairs are cut off in turn.
+# suite: crash
+# tools: powercut
+# timeout: 2400
+. /vm/crash-lib.sh
+crash_disks
+crash 800 1 relocate requests moves &
+crash 600 2 tables grow repair mixed
+wait
+done_testing
