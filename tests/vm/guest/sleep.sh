@@ -31,7 +31,8 @@ sleep_until_boot() {
 wake_from() { cat "/sys/class/block/${1##*/}/dev" >/sys/power/resume; } # SWAP
 # An image is taken, written, and loaded again by the same kernel.
 sleep_and_wake() {
-	echo 0 >/sys/power/image_size
+	# As it is: nobody is to be swapped out for it.
+	echo 1000000000 >/sys/power/image_size
 	echo test_resume >/sys/power/disk
 	echo disk >/sys/power/state
 }
