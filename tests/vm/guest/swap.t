@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C19: swap on a dm-remap device, memory short, sectors dying meanwhile: no deadlock, no wrong byte.
 # disks: main=768M spare=64M
-# memory: 384M
+# memory: 640M
 # timeout: 400
 . /vm/io.sh
 # Sectors of main die as time goes by; the first are bad from the start.
