@@ -441,9 +441,10 @@ static void dmr_recover(struct work_struct *work)
 
 	/* First this, then the question: who wants it asleep says so before he waits for the end. */
 	WRITE_ONCE(t->busy, true);
-	smp_mb();
+	smp_mb(); /* with the one in dmr_fall_asleep() */
 	if (dmr_awake(t))
 		dmr_work(t);
+	/* With dmr_doze(). */
 	smp_store_release(&t->busy, false);
 	wake_up(&t->evidence);
 }

@@ -62,9 +62,10 @@ void dmr_sleep_end(struct dmr_target *t)
 	if (!t->dozing)
 		return;
 	rcu_read_lock();
+	/* After the filter of a broken map was marked. */
 	smp_store_release(&t->filter, dmr_map_filter(t->pair->meta.map));
 	rcu_read_unlock();
-	/* After a map that is not true any more was marked as broken. */
+	/* With dmr_map_run(), which finds no fence: `broken` is to be seen then. */
 	smp_store_release(&t->fence, NULL);
 	WRITE_ONCE(t->dozing, false);
 }
@@ -85,12 +86,13 @@ bool dmr_awake(struct dmr_target *t)
 /* Nothing of ours is to be on its way when the image is taken: it would be written a second time, much later. */
 static bool dmr_doze(struct dmr_target *t)
 {
-	if (!wait_event_timeout(t->evidence, !smp_load_acquire(&t->busy), DMR_SLEEP_PATIENCE)) {
+	if (!wait_event_timeout(t->evidence, !READ_ONCE(t->busy), DMR_SLEEP_PATIENCE)) {
 		DMERR("%s: no hibernation: recovery is not done", t->name);
 		return false;
 	}
 	WRITE_ONCE(t->dozing, true);
-	smp_store_release(&t->filter, &dmr_everything);
+	/* All three are seen by who enters the epoch that the drain begins. */
+	WRITE_ONCE(t->filter, &dmr_everything);
 	rcu_assign_pointer(t->fence, &dmr_everywhere);
 	if (!dmr_drain_within(t, DMR_SLEEP_PATIENCE)) {
 		DMERR("%s: no hibernation: I/O to %s or %s does not end", t->name, t->main->name,
@@ -105,7 +107,7 @@ static bool dmr_fall_asleep(struct dmr_pair *pair)
 	struct dmr_target *t;
 
 	WRITE_ONCE(pair->asleep, true);
-	smp_mb();
+	smp_mb(); /* with the one in dmr_recover() */
 	list_for_each_entry(t, &pair->targets, link)
 		if (!dmr_doze(t))
 			return false;

@@ -23,11 +23,13 @@ for _ in 1 2 3 4; do
 	doze && slept=$((slept + 1))
 done
 is "C15: it slept and woke up, four times" "$slept" 4
-check "C15: the load ends" wait $fio
+wait $fio
+is "C15: the load ends, and reads what it wrote" $? 0
 is "C10: active" "$(state_of r)" active
 is "C10: nothing is pending, no slot is bad" "$(status_of r | cut -d ' ' -f 4,5)" "0 0"
 is "C10: only what is bad was relocated" "$(message r list | awk '$2 != 8 || $1 % 2048 || $3 != "owned"' | grep -v next)" ""
 is "C3: all of what is bad was" "$(owned_sectors r)" 512
 check "C15: what is written is there" io_again
-put_pattern $r after 0 2048 && holds_pattern $r after 0 2048 || not_ok "C15: it works"
+put_pattern $r after 0 2048
+check "C15: and it works" holds_pattern $r after 0 2048
 done_testing
