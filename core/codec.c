@@ -248,7 +248,7 @@ static void dmr_super_copy(struct dmr_super *super, const struct dmr_disk_super 
 	}
 }
 
-enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct dmr_super *super)
+static enum dmr_verdict dmr_super_check(const void *block, unsigned int copy)
 {
 	const struct dmr_disk_super *disk = block;
 	enum dmr_verdict verdict;
@@ -261,8 +261,28 @@ enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct d
 	if (!dmr_super_reserved_ok(disk) || !dmr_numbers_ok(disk) || !dmr_main_ok(disk) ||
 	    !dmr_relocations_ok(disk))
 		return DMR_BAD_CONTENT;
-	dmr_super_copy(super, disk);
 	return DMR_GOOD;
+}
+
+enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct dmr_super *super)
+{
+	enum dmr_verdict verdict = dmr_super_check(block, copy);
+
+	if (verdict == DMR_GOOD)
+		dmr_super_copy(super, block);
+	return verdict;
+}
+
+enum dmr_verdict dmr_super_peek(const void *block, unsigned int copy, u8 uuid[16], u64 *generation)
+{
+	const struct dmr_disk_super *disk = block;
+	enum dmr_verdict verdict = dmr_super_check(block, copy);
+
+	if (verdict == DMR_GOOD) {
+		memcpy(uuid, disk->header.uuid, 16);
+		*generation = le64_to_cpu(disk->header.generation);
+	}
+	return verdict;
 }
 
 /* Where the segment's entry is, or would have to be. */

@@ -105,6 +105,50 @@ static int dmr_load_super(struct dmr_metadata *meta, char *why)
 	return r;
 }
 
+/* Whoever changes a spare writes two superblocks first: among three that were read is one of those. */
+#define DMR_SUPER_QUORUM	(DMR_SUPER_COPIES - 1)
+
+/* One copy as this memory knows it: 1; changed by others: -ESTALE; nothing to go by: 0. */
+static int dmr_recheck_copy(struct dmr_metadata *meta, unsigned int copy)
+{
+	enum dmr_verdict verdict;
+	u64 generation;
+	u8 uuid[16];
+
+	if (meta->io->read(meta, dmr_super_sector(copy), meta->block[0], DMR_BLOCK_SIZE))
+		return 0;
+	if (meta->blank)
+		return dmr_block_is_blank(meta->block[0], DMR_BLOCK_SIZE) ? 1 : -ESTALE;
+	verdict = dmr_super_peek(meta->block[0], copy, uuid, &generation);
+	if (verdict == DMR_BAD_VERSION || verdict == DMR_BAD_FEATURES)
+		return -ESTALE;
+	if (verdict != DMR_GOOD)
+		return 0;
+	if (memcmp(uuid, meta->super->uuid, sizeof(uuid)) || generation > meta->super->generation)
+		return -ESTALE;
+	/* An older one may be where ours could not be written; else the spare was set back. */
+	if (generation < meta->super->generation && (meta->super_good & (1u << copy)))
+		return -ESTALE;
+	return 1;
+}
+
+int dmr_recheck(struct dmr_metadata *meta)
+{
+	unsigned int copy, known = 0;
+	int r;
+
+	for (copy = 0; copy < DMR_SUPER_COPIES; copy++) {
+		r = dmr_recheck_copy(meta, copy);
+		if (r < 0)
+			return r;
+		known += r;
+	}
+	/* If our own superblock may not have landed, another could have been given its generation. */
+	if (known < DMR_SUPER_QUORUM || (!meta->blank && dmr_hweight8(meta->super_good) < 2))
+		return -EIO;
+	return 0;
+}
+
 /* An all-free table of ours is what a formatting that was cut off leaves. */
 static bool dmr_unfinished_table(const void *block, u64 sector)
 {

@@ -74,6 +74,21 @@ int dmr_grow(struct dmr_metadata *meta, u32 segments);
 /* Records how much of which main is covered; on failure nothing has changed in memory. */
 int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_main_id *main);
 
+/*
+ * C23: while this memory slept, in the image of a hibernation, others may have changed the spare: the kernel
+ * that wrote the image, or one that was booted to read it. 0: none has; -ESTALE: somebody has, and
+ * nothing in this memory may be believed; -EIO: it cannot be told.
+ */
+int dmr_recheck(struct dmr_metadata *meta);
+/*
+ * Before an image is taken: what changes something next, in the kernel that takes it or the one that wakes up in
+ * it, begins a session of its own. So both cannot give out one generation, and one sees the other's.
+ */
+static inline void dmr_session_end(struct dmr_metadata *meta)
+{
+	meta->session_open = false;
+}
+
 static inline void dmr_count_error(struct dmr_metadata *meta)
 {
 	WRITE_ONCE(meta->errors, meta->errors + 1);

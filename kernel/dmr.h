@@ -51,6 +51,10 @@ struct dmr_pair {
 	struct block_device *bdev;	/* kept open by the targets' tables */
 	bool active;			/* the first resume has been */
 
+	/* C23, see sleep.c. */
+	bool asleep;			/* read anywhere: no worker begins anything */
+	bool unchecked;			/* under lock: the map is an image's, and may be old */
+
 	/*
 	 * Held across metadata I/O by one writer at a time: the recovery worker, activation and
 	 * messages that change the map; given back by dmr_unlock(). Process context. Guards `meta`, but
@@ -160,6 +164,8 @@ struct dmr_target {
 	wait_queue_head_t evidence;		/* more parked, or main has taken a write */
 	struct workqueue_struct *wq;
 	struct work_struct recovery;
+	bool busy;				/* the worker is at it */
+	bool dozing;				/* C23: all I/O is parked; written by sleep.c and the worker */
 	struct delayed_work cool_down;
 	struct work_struct upkeep;		/* refills reserves, resizes the map */
 	struct dmr_batch *batch;		/* the worker's, see batch.c */
@@ -211,6 +217,8 @@ void dmr_target_status(const struct dmr_target *t, struct dmr_status *status);
 /* io.c: the I/O path. */
 int dmr_io_map(struct dm_target *ti, struct bio *bio);
 int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+/* The worker's: an empty flush that was parked. Process context. */
+blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio);
 
 /* limits.c */
 int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);
@@ -248,6 +256,8 @@ int dmr_epochs_init(struct dmr_target *t);
 void dmr_epochs_exit(struct dmr_target *t);
 /* Waits for every bio mapped before the call, but for those that are parked. Process context. */
 void dmr_drain(struct dmr_target *t);
+/* The same, for so many jiffies at the most; false: some are still on their way. */
+bool dmr_drain_within(struct dmr_target *t, unsigned long timeout);
 /*
  * The worker only. Fences sectors [first, end) off, a range more with each call; dmr_fence_up()
  * waits until no bio mapped before is under way; from then on nobody but the worker touches them.
@@ -304,6 +314,18 @@ int dmr_pair_get(struct dmr_target *t, char **error);
 void dmr_pair_put(struct dmr_target *t);
 /* First resume: formats, repairs, remembers main. */
 int dmr_pair_activate(struct dmr_target *t);
+/* Calls fn for each pair, the last made first, while none comes or goes; false as soon as fn says so. */
+bool dmr_pairs_each(bool (*fn)(struct dmr_pair *pair));
+
+/* sleep.c: hibernation (C23). Process context. */
+int dmr_sleep_init(void);
+void dmr_sleep_exit(void);
+/* The worker begins: may it? It takes down the fence around everything if the time has come. */
+bool dmr_awake(struct dmr_target *t);
+/* Under pair->lock, before anything builds on the map: is it an image's that is not true any more? */
+void dmr_sleep_recheck(struct dmr_target *t);
+/* Ends the parking of all I/O; after dmr_sleep_recheck(). */
+void dmr_sleep_end(struct dmr_target *t);
 
 /* identity.c: who main is. Process context. */
 void dmr_main_identify(struct block_device *bdev, struct dmr_main_id *id);

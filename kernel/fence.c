@@ -33,14 +33,31 @@ static bool dmr_epoch_empty(struct dmr_target *t, unsigned int epoch)
 	return !bios;
 }
 
-void dmr_drain(struct dmr_target *t)
+static bool dmr_epoch_drains(struct dmr_target *t, unsigned int epoch, unsigned long *left)
 {
+	while (!dmr_epoch_empty(t, epoch)) {
+		if (!*left)
+			return false;
+		*left = wait_for_completion_timeout(&t->left, *left);
+	}
+	return true;
+}
+
+bool dmr_drain_within(struct dmr_target *t, unsigned long timeout)
+{
+	bool drained = false;
 	unsigned int old;
 
 	mutex_lock(&t->drain_lock);
 	reinit_completion(&t->left);
 	WRITE_ONCE(t->draining, true);
 	old = t->epoch;
+	/* What an earlier drain gave up on is still in the epoch that is to be the next. */
+	if (!dmr_epoch_empty(t, !old)) {
+		synchronize_rcu();
+		if (!dmr_epoch_drains(t, !old, &timeout))
+			goto out;
+	}
 	/* After a fence that was put up for this drain. */
 	smp_store_release(&t->epoch, !old);
 	/*
@@ -48,10 +65,16 @@ void dmr_drain(struct dmr_target *t)
 	 * being asked to report has taken himself off.
 	 */
 	synchronize_rcu();
-	while (!dmr_epoch_empty(t, old))
-		wait_for_completion(&t->left);
+	drained = dmr_epoch_drains(t, old, &timeout);
+out:
 	WRITE_ONCE(t->draining, false);
 	mutex_unlock(&t->drain_lock);
+	return drained;
+}
+
+void dmr_drain(struct dmr_target *t)
+{
+	dmr_drain_within(t, MAX_SCHEDULE_TIMEOUT);
 }
 
 /*

@@ -60,6 +60,8 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	u64 written;
 
 	io->flush = true;
+	if (unlikely(READ_ONCE(t->dozing)))
+		return dmr_park_here(t, bio, io);
 	if (dm_bio_get_target_bio_nr(bio) == 0)
 		return dmr_to_main(t, bio, io);
 
@@ -72,6 +74,30 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		return dmr_end_here(t, bio, io, BLK_STS_OK);
 	io->flush_mark = written;
 	return dmr_to_spare(pair, bio, io, 0);
+}
+
+blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_status_t status = BLK_STS_OK;
+	u64 written;
+
+	if (dm_bio_get_target_bio_nr(bio) == 0) {
+		status = dmr_bdev_io(t->main_bdev, &t->bios,
+				     REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+	} else if (dmr_owed(pair)) {
+		status = BLK_STS_IOERR;
+	} else {
+		written = atomic64_read(&pair->spare_written);
+		if (written != atomic64_read(&pair->spare_flushed))
+			status = dmr_bdev_io(pair->bdev, &pair->bios,
+					     REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+		if (!status)
+			dmr_spare_flushed(pair, written);
+	}
+	if (status)
+		atomic_inc(&pair->device->failed_flushes);
+	return status;
 }
 
 /* C18: how much of the bio waits for the worker, or how much of it does not. */

@@ -48,6 +48,7 @@ EXPORT_SYMBOL_GPL(dmr_stats_format);
 EXPORT_SYMBOL_GPL(dmr_status_format);
 EXPORT_SYMBOL_GPL(dmr_super_decode);
 EXPORT_SYMBOL_GPL(dmr_super_encode);
+EXPORT_SYMBOL_GPL(dmr_super_peek);
 EXPORT_SYMBOL_GPL(dmr_super_places);
 EXPORT_SYMBOL_GPL(dmr_super_relocate);
 EXPORT_SYMBOL_GPL(dmr_table_check);

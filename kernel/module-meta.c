@@ -12,6 +12,7 @@ EXPORT_SYMBOL_GPL(dmr_grow);
 EXPORT_SYMBOL_GPL(dmr_load);
 EXPORT_SYMBOL_GPL(dmr_metadata_exit);
 EXPORT_SYMBOL_GPL(dmr_metadata_init);
+EXPORT_SYMBOL_GPL(dmr_recheck);
 EXPORT_SYMBOL_GPL(dmr_remember_main);
 EXPORT_SYMBOL_GPL(dmr_repair);
 EXPORT_SYMBOL_GPL(dmr_slot_bad);

@@ -33,15 +33,25 @@ static int __init dmr_init(void)
 		return -ENOMEM;
 	if (DMR_HEALTH_LINKED)
 		dmr_health_init();
+	r = dmr_sleep_init();
+	if (r)
+		goto bad_map;
 	r = dm_register_target(&dmr_target_type);
 	if (r)
-		dmr_map_exit();
+		goto bad_sleep;
+	return 0;
+
+bad_sleep:
+	dmr_sleep_exit();
+bad_map:
+	dmr_map_exit();
 	return r;
 }
 
 static void __exit dmr_exit(void)
 {
 	dm_unregister_target(&dmr_target_type);
+	dmr_sleep_exit();
 	dmr_map_exit();
 }
 

@@ -304,6 +304,21 @@ void dmr_pair_put(struct dmr_target *t)
 	mutex_unlock(&dmr_registry_lock);
 }
 
+bool dmr_pairs_each(bool (*fn)(struct dmr_pair *pair))
+{
+	struct dmr_pair *pair;
+	bool ok = true;
+
+	mutex_lock(&dmr_registry_lock);
+	list_for_each_entry_reverse(pair, &dmr_registry, link) {
+		ok = fn(pair);
+		if (!ok)
+			break;
+	}
+	mutex_unlock(&dmr_registry_lock);
+	return ok;
+}
+
 /*
  * A spare that was empty when the table with its replacement was loaded may have been used since then. The
  * refusal lasts, for device-mapper drops the old table with its spare all the same.
@@ -347,6 +362,11 @@ static int dmr_activate(struct dmr_target *t)
 	rcu_read_unlock();
 	if (dmr_replaces_used_spare(t))
 		return -EBUSY;
+	dmr_sleep_recheck(t);
+	dmr_sleep_end(t);
+	/* Not a word more to that spare; a device that was in use gives errors rather than hang. */
+	if (pair->meta.broken)
+		return pair->active ? 0 : -ESTALE;
 	if (!pair->active) {
 		if (pair->meta.blank) {
 			super->main = t->main_id;

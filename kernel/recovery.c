@@ -25,10 +25,11 @@ void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch)
 
 static struct bio *dmr_next_parked(struct dmr_target *t)
 {
-	struct bio *bio;
+	struct bio *bio = NULL;
 
 	spin_lock_irq(&t->parked_lock);
-	bio = bio_list_pop(&t->parked);
+	if (!READ_ONCE(t->pair->asleep))
+		bio = bio_list_pop(&t->parked);
 	spin_unlock_irq(&t->parked_lock);
 	return bio;
 }
@@ -38,7 +39,7 @@ static bool dmr_any_parked(struct dmr_target *t)
 	bool any;
 
 	spin_lock_irq(&t->parked_lock);
-	any = !bio_list_empty(&t->parked);
+	any = !bio_list_empty(&t->parked) && !READ_ONCE(t->pair->asleep);
 	spin_unlock_irq(&t->parked_lock);
 	return any;
 }
@@ -298,6 +299,8 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		io->result = BLK_STS_IOERR;
 		return true;
 	}
+	if (io->flush)
+		io->result = dmr_flush_now(t, bio);
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
 		u32 count = min_t(u32, total - io->done,
@@ -394,7 +397,7 @@ static bool dmr_next_note(struct dmr_target *t, struct dmr_note *note)
 	bool any;
 
 	spin_lock_irq(&t->parked_lock);
-	any = t->notes;
+	any = t->notes && !READ_ONCE(t->pair->asleep);
 	if (any) {
 		*note = t->note[0];
 		t->notes--;
@@ -406,19 +409,18 @@ static bool dmr_next_note(struct dmr_target *t, struct dmr_note *note)
 
 static struct dmr_request *dmr_next_request(struct dmr_target *t)
 {
-	struct dmr_request *request;
+	struct dmr_request *request = NULL;
 
 	spin_lock_irq(&t->parked_lock);
-	request = t->request;
-	t->request = NULL;
+	if (!READ_ONCE(t->pair->asleep))
+		swap(request, t->request);
 	spin_unlock_irq(&t->parked_lock);
 	return request;
 }
 
 /* Writes that somebody waits for come before everything else. */
-static void dmr_recover(struct work_struct *work)
+static void dmr_work(struct dmr_target *t)
 {
-	struct dmr_target *t = container_of(work, struct dmr_target, recovery);
 	struct dmr_request *request;
 	struct dmr_note note;
 	bool more;
@@ -432,6 +434,20 @@ static void dmr_recover(struct work_struct *work)
 		while (more && dmr_look_into(t, &note))
 			dmr_handle_parked(t);
 	} while (request || more || dmr_any_parked(t));
+}
+
+static void dmr_recover(struct work_struct *work)
+{
+	struct dmr_target *t = container_of(work, struct dmr_target, recovery);
+
+	/* First this, then the question: who wants it asleep says so before he waits for the end. */
+	WRITE_ONCE(t->busy, true);
+	smp_mb(); /* with the one in dmr_fall_asleep() */
+	if (dmr_awake(t))
+		dmr_work(t);
+	/* With dmr_doze(). */
+	smp_store_release(&t->busy, false);
+	wake_up(&t->evidence);
 }
 
 void dmr_recovery_flush(struct dmr_target *t)
