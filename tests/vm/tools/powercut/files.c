@@ -72,13 +72,14 @@ static bool write_file(uint64_t *random, unsigned int writer, char *buffer)
 	f->open = !replace;
 	fd = open(replace ? other : path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	ok = fd >= 0 && write(fd, buffer, sectors * SECTOR) == (ssize_t)(sectors * SECTOR) && !fsync(fd);
-	if (fd >= 0)
-		close(fd);
 	if (ok && replace) {
 		f->open = true;
 		ok = !rename(other, path);
 	}
-	ok = ok && sync_directory();
+	/* xfs has shut down and its directory's fsync says nothing of it; the file's does. */
+	ok = ok && sync_directory() && !fsync(fd);
+	if (fd >= 0)
+		close(fd);
 	if (ok)
 		*f = (struct file){ .version = version, .sectors = sectors };
 	return ok;
@@ -125,8 +126,9 @@ static void check_file(unsigned int w, unsigned int number, char *buffer)
 	fd = open(path, O_RDONLY);
 	n = fd < 0 ? -1 : read(fd, buffer, MOST * SECTOR);
 	if (n != (ssize_t)(f->sectors * SECTOR))
-		violation("%s: file %s of %u sectors, version %u, has %zd bytes: %s", type, path, f->sectors, f->version,
-			  n, n < 0 ? strerror(errno) : "");
+		violation("%s: file %s of %u sectors, version %u, has %zd bytes, version %lld: %s", type, path, f->sectors,
+			  f->version, n, n < SECTOR ? -1LL : (long long)stamped(buffer, where_of(w, number, 0)),
+			  n < 0 ? strerror(errno) : "");
 	for (i = 0; i < f->sectors && n == (ssize_t)(f->sectors * SECTOR); i++) {
 		int64_t version = stamped(buffer + i * SECTOR, where_of(w, number, i));
 
