@@ -77,6 +77,9 @@ check-kernels: deps
 check-crash: deps
 	@tests/check -k '$(K)' crash
 
+check-damage: deps
+	@tests/check damage
+
 check-debug: deps
 	@tests/check -t '$(T)' debug
 
@@ -100,15 +103,16 @@ help:
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, check-kernels, check-crash, check-debug and check-race"
+	@echo "  make check-all         the same with the long tests, check-kernels, check-crash, check-damage, check-debug and check-race"
 	@echo "  make check-unit | check-fuzz | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
 	@echo "  make check-crash [K=6.12]         the power fails thousands of times, and nothing may be lost (some 15 minutes)"
+	@echo "  make check-damage      all metadata damaged in every way, in user space"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
 .PHONY: all headers install uninstall clean deps check check-all check-unit check-fuzz check-build \
-	check-lint check-vm check-kernels check-crash check-debug check-race shell bench demo help
+	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help

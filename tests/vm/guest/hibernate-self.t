@@ -3,6 +3,7 @@
 # comes to a pair before the spare was read again waits.
 # disks: main=640M spare=16M swap=640M
 # append: hibernate=nocompress
+# suite: long
 # timeout: 600
 . /vm/sleep.sh
 need_hibernation

@@ -2,6 +2,7 @@
 # A system that sleeps and wakes up under load, over a disk with bad sectors: nothing hangs, nothing is lost,
 # and no sector is taken for bad because its disk slept.
 # disks: main=64M spare=16M
+# suite: long
 # timeout: 400
 . /vm/sleep.sh
 [ -e /sys/power/pm_test ] || skip_all "this kernel does not wake up by itself: it has no pm_test"

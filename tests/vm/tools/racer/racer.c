@@ -4,7 +4,6 @@
  * what each sector may hold: the last content that was acknowledged, or one of the later ones that were not.
  * A read settles which. What it knows is kept in a file, for the next run or for a last look.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
