@@ -36,27 +36,49 @@ static bool dmr_in_changes(const struct dmr_change *change, u32 count, u64 unit)
 	return false;
 }
 
-/* A unit that is only pending and not among these changes: nothing is lost when its slot is wanted for data. */
-static bool dmr_find_pending(struct dmr_metadata *meta, const struct dmr_change *change, u32 count,
-			     struct dmr_unit *victim)
+/* dmr_find_pending() in [sector, end); *skipped: there is one, but among these changes. */
+static bool dmr_find_pending_in(struct dmr_metadata *meta, const struct dmr_change *change, u32 count,
+				u64 sector, u64 end, struct dmr_unit *victim, bool *skipped)
 {
-	struct dmr_map_stats stats;
 	struct dmr_run run;
-	u64 sector;
 
-	dmr_map_stats(meta->map, &stats);
-	if (!stats.pending)
-		return false;
-	for (sector = 0; dmr_map_next(meta->map, &sector, ~0ULL, &run); sector += run.count) {
+	for (; dmr_map_next(meta->map, &sector, end, &run); sector += run.count) {
 		dmr_cond_resched();
 		if (run.kind != DMR_PENDING)
 			continue;
 		if (run.count > DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS)
 			run.count = DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS;
-		if (dmr_map_get(meta->map, sector / DMR_UNIT_SECTORS, victim) && !victim->owned &&
-		    !victim->doubt && !dmr_in_changes(change, count, victim->unit))
+		if (!dmr_map_get(meta->map, sector / DMR_UNIT_SECTORS, victim) || victim->owned ||
+		    victim->doubt)
+			continue;
+		if (!dmr_in_changes(change, count, victim->unit))
 			return true;
+		*skipped = true;
 	}
+	return false;
+}
+
+/*
+ * A unit that is only pending and not among these changes: nothing is lost when its slot is wanted for data.
+ * A full spare has many units that own sectors: the search goes on where the last one ended, and none is
+ * made where nothing has changed since one in vain.
+ */
+static bool dmr_find_pending(struct dmr_metadata *meta, const struct dmr_change *change, u32 count,
+			     struct dmr_unit *victim)
+{
+	struct dmr_map_stats stats;
+	bool skipped = false;
+
+	dmr_map_stats(meta->map, &stats);
+	if (!stats.pending || (meta->no_victim && meta->no_victim_at == meta->tried))
+		return false;
+	if (dmr_find_pending_in(meta, change, count, meta->victim_from, ~0ULL, victim, &skipped) ||
+	    dmr_find_pending_in(meta, change, count, 0, meta->victim_from, victim, &skipped)) {
+		meta->victim_from = victim->unit * DMR_UNIT_SECTORS;
+		return true;
+	}
+	meta->no_victim = !skipped;
+	meta->no_victim_at = meta->tried;
 	return false;
 }
 

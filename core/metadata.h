@@ -42,6 +42,9 @@ struct dmr_metadata {
 	unsigned long *repair;		/* segments whose two copies differ, a bit each; NULL: none */
 	u32 *retire;			/* slots that lost against another entry for their unit */
 	u32 retire_count, retire_room;
+	u64 victim_from;		/* sector: where the next search for a pending unit's slot begins */
+	bool no_victim;			/* the last one found none, */
+	u32 no_victim_at;		/* when `tried` was this */
 
 	/* Read anywhere. */
 	u32 tried;			/* commits that changed something, or may have */

@@ -118,10 +118,12 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 		.offset = piece->offset,
 		.count = piece->count,
 		.first = piece->first,
+		.until = dmr_patient_until(piece->bio),
 	};
 
 	atomic64_inc(&t->pair->spare_errors);
-	piece->status = dmr_store(t, b->change, b->count, i, &goods);
+	if (!time_after(jiffies, goods.until))
+		piece->status = dmr_store(t, b->change, b->count, i, &goods);
 	if (!piece->status)
 		return;
 	/* The unit may have other sectors there: copy.c moves it as a whole. */

@@ -49,6 +49,14 @@ struct dmr_batch {
 struct bio *dmr_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
 		     struct block_device *bdev, u64 sector);
 
+/* C20: until when (jiffies) one more I/O may be spent on telling this parked bio's good places from bad ones. */
+static inline unsigned long dmr_patient_until(struct bio *bio)
+{
+	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	return io->parked_at + DMR_PATIENCE;
+}
+
 /* true if a piece of this unit is in the batch. */
 bool dmr_batch_has(const struct dmr_batch *b, u64 unit);
 /* Moves all pieces to the spare, as far as that goes; piece->kept says which. */

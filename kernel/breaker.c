@@ -158,6 +158,22 @@ void dmr_breaker_reset(struct dmr_target *t)
 	spin_unlock_irq(&b->lock);
 }
 
+void dmr_breaker_inherit(struct dmr_target *t, const struct dmr_target *from)
+{
+	const struct dmr_breaker *was = &from->breaker;
+	struct dmr_breaker *b = &t->breaker;
+
+	spin_lock_irq(&b->lock);
+	b->write_dead = was->write_dead;
+	b->runs = was->runs;
+	memcpy(b->run, was->run, sizeof(b->run));
+	b->proven = was->proven;
+	b->proven_at = was->proven_at;
+	WRITE_ONCE(b->armed, was->armed);
+	WRITE_ONCE(b->tripped, was->tripped);
+	spin_unlock_irq(&b->lock);
+}
+
 /*
  * After the cool-down a disk that reads is tried again. One that took no writes trips at the next
  * failure unless it has taken one before, so that trying costs no slots.

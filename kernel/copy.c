@@ -39,6 +39,8 @@ blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64
 	for (at = 0; dmr_mask_run(mask, at, &first, &count); at = first + count) {
 again:
 		/* Asked whole once: each failure of a dying disk takes seconds. */
+		if (failed && time_after(jiffies, cargo->until))
+			return BLK_STS_TIMEOUT;
 		if (failed)
 			count = min(count, step - first % step);
 		status = dmr_sectors_io(t, bdev, REQ_OP_READ, sector + first,
@@ -82,15 +84,14 @@ static blk_status_t dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 wr
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
-	u32 step = bdev_logical_block_size(pair->bdev) >> SECTOR_SHIFT;
 	blk_status_t status = BLK_STS_OK;
 
 	if (c->is.lost)
 		wanted &= ~c->is.pending;
 	cargo->mask = 0;
 	if (wanted)
-		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step,
-					cargo);
+		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted,
+					dmr_read_step(pair->bdev), cargo);
 
 	c->will.owned = c->is.owned | written;
 	c->will.pending = c->is.pending & ~written & ~cargo->mask;
@@ -157,8 +158,10 @@ blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 coun
 		if (c->will.slot == DMR_NO_SLOT && !dmr_take_slot(t, change, count, index, goods))
 			break;
 		status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
+		if (!dmr_suspect(status) || time_after(jiffies, goods->until))
+			break;
 		/* It may have been away for a moment: a slot is judged while the spare answers. */
-		if (dmr_suspect(status) && dmr_spare_answers(t->pair))
+		if (dmr_spare_answers(t->pair))
 			status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
 		/* A dead spare condemns nothing. */
 		if (!dmr_suspect(status) || !dmr_spare_answers(t->pair) || !dmr_drop_slot(t, c))
@@ -169,7 +172,7 @@ blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 coun
 
 static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *goods)
 {
-	struct dmr_cargo cargo = { .page = t->copy[0] };
+	struct dmr_cargo cargo = { .page = t->copy[0], .until = goods->until };
 	struct dmr_pair *pair = t->pair;
 	struct dmr_unit room[2];
 	struct dmr_change c;
@@ -208,10 +211,11 @@ bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count
 		.offset = offset,
 		.count = count,
 		.first = sector % DMR_UNIT_SECTORS,
+		.until = dmr_patient_until(bio),
 	};
 	bool moved;
 
-	if (!dmr_spare_answers(t->pair))
+	if (time_after(jiffies, goods.until) || !dmr_spare_answers(t->pair))
 		return false;
 	dmr_fence_add(t, unit * DMR_UNIT_SECTORS, (unit + 1) * DMR_UNIT_SECTORS);
 	dmr_fence_up(t);

@@ -12,12 +12,16 @@
 struct dmr_cargo {
 	void *page;	/* DMR_BLOCK_SIZE bytes */
 	u8 mask;	/* sectors that were read */
+	unsigned long until;	/* jiffies: failures after it are not looked into (C20) */
 };
+
+#define DMR_CARGO(memory)	{ .page = (memory), .until = jiffies + DMR_PATIENCE }
 
 /*
  * Reads the sectors of `mask`, all at once where that works, else in steps of `step` sectors.
  * The unit's first sector is `sector` of `bdev`. What cannot be read is missing in cargo->mask.
- * 0, or the status of the last read that failed, one that is no suspect (C10) before all others.
+ * 0, or the status of the last read that failed, one that is no suspect (C10) before all others; out of
+ * patience is none.
  */
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			    u32 step, struct dmr_cargo *cargo);
@@ -31,6 +35,7 @@ struct dmr_goods {
 	struct bio *bio;		/* or NULL */
 	u32 offset, count;		/* of the part, in sectors, from the bio's first */
 	u8 first;			/* its first sector within the unit */
+	unsigned long until;		/* jiffies: no other slot is tried after it (C20) */
 };
 
 /*

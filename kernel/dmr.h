@@ -148,6 +148,7 @@ struct dmr_target {
 	struct dmr_main_id main_id;		/* as the kernel shows it now */
 	char name[40];				/* of the mapped device, for the log */
 	bool resumed;				/* between preresume and postsuspend */
+	bool ran;				/* it has been resumed before */
 	bool refused;				/* it must not replace another spare: never resumed */
 
 	/* Epochs (C15, C18): bios in flight, told from those that come later. */
@@ -167,7 +168,7 @@ struct dmr_target {
 	bool busy;				/* the worker is at it */
 	bool dozing;				/* C23: all I/O is parked; written by sleep.c and the worker */
 	struct delayed_work cool_down;
-	struct work_struct upkeep;		/* refills reserves, resizes the map */
+	struct delayed_work upkeep;		/* refills reserves, resizes the map */
 	struct dmr_batch *batch;		/* the worker's, see batch.c */
 	struct bio_set bios;			/* for all that recovery issues */
 	void *scratch;				/* a page for canary reads */
@@ -183,9 +184,13 @@ enum dmr_where {
 	DMR_AT_SPARE,
 	DMR_AT_MAIN_PENDING,	/* a read of sectors that main has failed before */
 	DMR_AT_SPARE_PENDING,	/* the same for a slot */
+	DMR_AT_MAIN_FLUSH,	/* an empty flush */
 	DMR_AT_WORKER,		/* nowhere yet: the worker decides */
 	DMR_AT_END,		/* the worker is done with it: only to be ended */
 };
+
+#define DMR_UNSETTLED_MAIN	0x1
+#define DMR_UNSETTLED_SPARE	0x2
 
 struct dmr_io {
 	struct bvec_iter iter;		/* as mapped; bi_sector is main's. The block layer consumes the bio's own */
@@ -194,6 +199,9 @@ struct dmr_io {
 	u8 epoch;			/* that it is in */
 	blk_status_t error;		/* what main said, for the worker */
 	blk_status_t result;		/* worker: what the caller will hear */
+	u8 unsettled;			/* worker: whose flush is to follow, DMR_UNSETTLED_ */
+	bool bad;			/* worker: some of it failed once more, */
+	bool spare_failed;		/* and on the spare */
 	u32 done;			/* worker: sectors judged so far */
 	union {
 		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */
@@ -306,6 +314,8 @@ void dmr_trip(struct dmr_target *t, bool write_dead);
 enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance);
 /* resume_auto, and the end of the cool-down. Process context. */
 void dmr_breaker_reset(struct dmr_target *t);
+/* A table that replaces another goes on with what is known of their main. Neither has I/O. */
+void dmr_breaker_inherit(struct dmr_target *t, const struct dmr_target *from);
 void dmr_cool_down_fn(struct work_struct *work);
 
 /* pair.c: the registry. Process context. */
@@ -336,8 +346,15 @@ bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
 
 /* spare-io.c: the spare's I/O that is not the user's. Process context. */
 extern const struct dmr_metadata_io dmr_spare_io;
-/* Flushes the spare's cache; a failure is also owed to the next user's flush (C8). */
+#define DMR_FLUSH	(REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH)
+/* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
+blk_status_t dmr_main_flush(struct dmr_target *t);
+/* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
+static inline bool dmr_fua_flushes(struct block_device *bdev)
+{
+	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
+}
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */
 void dmr_spare_flushed(struct dmr_pair *pair, u64 mark);
 /*
@@ -350,13 +367,15 @@ int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, un
 
 /* reads.c: the worker's part for one note; true if it has to be called again for it (C4, C7). */
 bool dmr_look_into(struct dmr_target *t, struct dmr_note *note);
-/* How many sectors main's or the spare's read errors are narrowed to. */
-u32 dmr_read_step(const struct dmr_target *t);
+/* How many sectors a disk's read errors are narrowed to. */
+u32 dmr_read_step(struct block_device *bdev);
 
 /* request.c: remap, unremap and retest, run by the worker for a message that waits. */
 int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
 		unsigned int maxlen);
-void dmr_request_run(struct dmr_target *t, struct dmr_request *request);
+void dmr_request_begin(struct dmr_target *t, struct dmr_request *request);
+/* A part of it behind one fence. true: more is to come; false: it is answered, and gone. */
+bool dmr_request_run(struct dmr_target *t, struct dmr_request *request);
 
 /* message.c */
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,

@@ -62,8 +62,10 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	io->flush = true;
 	if (unlikely(READ_ONCE(t->dozing)))
 		return dmr_park_here(t, bio, io);
-	if (dm_bio_get_target_bio_nr(bio) == 0)
+	if (dm_bio_get_target_bio_nr(bio) == 0) {
+		io->where = DMR_AT_MAIN_FLUSH;
 		return dmr_to_main(t, bio, io);
+	}
 
 	if (dmr_owed(pair)) {
 		atomic_inc(&pair->device->failed_flushes);
@@ -83,15 +85,13 @@ blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio)
 	u64 written;
 
 	if (dm_bio_get_target_bio_nr(bio) == 0) {
-		status = dmr_bdev_io(t->main_bdev, &t->bios,
-				     REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
 	} else if (dmr_owed(pair)) {
 		status = BLK_STS_IOERR;
 	} else {
 		written = atomic64_read(&pair->spare_written);
 		if (written != atomic64_read(&pair->spare_flushed))
-			status = dmr_bdev_io(pair->bdev, &pair->bios,
-					     REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+			status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
 		if (!status)
 			dmr_spare_flushed(pair, written);
 	}
@@ -223,7 +223,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *error)
 {
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
-	if (!*error && io->where == DMR_AT_SPARE && dmr_owed(t->pair))
+	if (!*error && dmr_owed(t->pair))
 		*error = BLK_STS_IOERR;
 	if (*error)
 		atomic_inc(&t->pair->device->failed_flushes);

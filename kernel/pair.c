@@ -5,11 +5,13 @@
  */
 #include "dmr.h"
 
-/* Held by constructors while they read a spare, so no resume may wait for it. */
+/* Not held across I/O: a spare that does not answer is nobody else's matter. */
 static DEFINE_MUTEX(dmr_registry_lock);
 /* The lists of pairs and their targets change under both locks. */
 static DEFINE_SPINLOCK(dmr_registry_list_lock);
 static LIST_HEAD(dmr_registry);
+/* How many pairs have left it. */
+static u64 dmr_registry_departed;
 
 /* Under the registry's lock, as dmr_device_put(). */
 static struct dmr_device *dmr_device_get(const struct mapped_device *md)
@@ -58,10 +60,9 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	pair->meta.sectors = dmr_bdev_sectors(pair->bdev);
 	scnprintf(pair->meta.name, sizeof(pair->meta.name), "%pg", pair->bdev);
 	pair->md = dm_table_get_md(t->ti->table);
-	pair->device = dmr_device_get(pair->md);
 	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	if (!dmr_metadata_init(&pair->meta) || !pair->device || !pair->probe || !pair->hits ||
+	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
 		return NULL;
@@ -214,9 +215,11 @@ static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
 	return NULL;
 }
 
+/* Without the registry's lock: somebody else may be at it, too. */
 static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **error)
 {
 	struct dmr_pair *pair = dmr_pair_alloc(t);
+	struct dmr_map_stats stats;
 	char why[DMR_WHY_SIZE];
 	u8 uuid[16];
 	int r;
@@ -229,52 +232,37 @@ static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **
 	r = dmr_load(&pair->meta, t->ti->len, uuid, why);
 	if (r) {
 		*error = dmr_error("%s", why);
-	} else {
-		struct dmr_map_stats stats;
-
-		/* What an earlier activation wrote may still be in the spare's cache. */
-		dmr_map_stats(pair->meta.map, &stats);
-		atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
-		*error = dmr_uuid_conflict(pair);
-		r = *error ? -EINVAL : 0;
-	}
-	if (r) {
 		dmr_pair_free(pair);
 		return r;
 	}
+	/* What an earlier activation wrote may still be in the spare's cache. */
+	dmr_map_stats(pair->meta.map, &stats);
+	atomic64_set(&pair->spare_written, stats.owned ? 1 : 0);
+	*error = NULL;
 	*result = pair;
 	return 0;
 }
 
-int dmr_pair_get(struct dmr_target *t, char **error)
+static char *dmr_pair_refused(struct dmr_target *t, struct dmr_pair *pair, bool loaded)
 {
-	struct dmr_pair *pair;
-	bool loaded = false;
-	int r = 0;
+	return (loaded ? dmr_uuid_conflict(pair) : dmr_may_share(pair, t)) ?:
+	       dmr_taken(t) ?:
+	       dmr_uuid_mismatch(pair, t) ?:
+	       dmr_main_mismatch(pair, t) ?:
+	       dmr_replacement(t, pair);
+}
 
-	mutex_lock(&dmr_registry_lock);
-	pair = dmr_registry_find(t->spare->bdev);
-	if (pair) {
-		*error = dmr_may_share(pair, t);
-	} else {
-		r = dmr_pair_load(t, &pair, error);
-		if (r)
-			goto out;
-		loaded = true;
-	}
-	if (!*error)
-		*error = dmr_taken(t);
-	if (!*error)
-		*error = dmr_uuid_mismatch(pair, t);
-	if (!*error)
-		*error = dmr_main_mismatch(pair, t);
-	if (!*error)
-		*error = dmr_replacement(t, pair);
-	if (*error) {
-		r = -EINVAL;
-		if (loaded)
-			dmr_pair_free(pair);
-		goto out;
+/* Under the registry's lock: t becomes a target of the pair, or learns why not. */
+static int dmr_pair_join(struct dmr_target *t, struct dmr_pair *pair, bool loaded, char **error)
+{
+	*error = dmr_pair_refused(t, pair, loaded);
+	if (*error)
+		return -EINVAL;
+	if (loaded) {
+		pair->device = dmr_device_get(pair->md);
+		*error = "no memory for the device";
+		if (!pair->device)
+			return -ENOMEM;
 	}
 	spin_lock(&dmr_registry_list_lock);
 	if (loaded)
@@ -282,7 +270,36 @@ int dmr_pair_get(struct dmr_target *t, char **error)
 	list_add_tail(&t->link, &pair->targets);
 	spin_unlock(&dmr_registry_list_lock);
 	t->pair = pair;
-out:
+	return 0;
+}
+
+int dmr_pair_get(struct dmr_target *t, char **error)
+{
+	struct dmr_pair *pair, *loaded = NULL;
+	u64 departed;
+	int r = 0;
+
+	mutex_lock(&dmr_registry_lock);
+	/* Another table may come and write to the spare while it is being read, and may even be gone again. */
+	do {
+		pair = dmr_registry_find(t->spare->bdev);
+		if (pair)
+			break;
+		departed = dmr_registry_departed;
+		mutex_unlock(&dmr_registry_lock);
+		if (loaded)
+			dmr_pair_free(loaded);
+		loaded = NULL;
+		r = dmr_pair_load(t, &loaded, error);
+		mutex_lock(&dmr_registry_lock);
+		pair = dmr_registry_find(t->spare->bdev);
+	} while (!pair && departed != dmr_registry_departed);
+	if (pair)
+		r = dmr_pair_join(t, pair, false, error);
+	else if (!r)
+		r = dmr_pair_join(t, loaded, true, error);
+	if (loaded && t->pair != loaded)
+		dmr_pair_free(loaded);
 	mutex_unlock(&dmr_registry_lock);
 	return r;
 }
@@ -296,8 +313,10 @@ void dmr_pair_put(struct dmr_target *t)
 	spin_lock(&dmr_registry_list_lock);
 	list_del(&t->link);
 	last = list_empty(&pair->targets);
-	if (last)
+	if (last) {
 		list_del(&pair->link);
+		dmr_registry_departed++;
+	}
 	spin_unlock(&dmr_registry_list_lock);
 	if (last)
 		dmr_pair_free(pair);
@@ -339,6 +358,20 @@ static bool dmr_replaces_used_spare(struct dmr_target *t)
 	return other;
 }
 
+/* The table that this one replaces may know that main is dead (C10). */
+static void dmr_inherit(struct dmr_target *t)
+{
+	const struct dmr_target *other;
+
+	if (t->ran)
+		return;
+	spin_lock(&dmr_registry_list_lock);
+	list_for_each_entry(other, &t->pair->targets, link)
+		if (other->ran && other->main_bdev->bd_dev == t->main_bdev->bd_dev)
+			dmr_breaker_inherit(t, other);
+	spin_unlock(&dmr_registry_list_lock);
+}
+
 /* Does the superblock have to be told of this main? */
 static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *t)
 {
@@ -362,6 +395,7 @@ static int dmr_activate(struct dmr_target *t)
 	rcu_read_unlock();
 	if (dmr_replaces_used_spare(t))
 		return -EBUSY;
+	dmr_inherit(t);
 	dmr_sleep_recheck(t);
 	dmr_sleep_end(t);
 	/* Not a word more to that spare; a device that was in use gives errors rather than hang. */

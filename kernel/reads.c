@@ -30,11 +30,11 @@ out:
 	queue_work(t->wq, &t->recovery);
 }
 
-u32 dmr_read_step(const struct dmr_target *t)
+u32 dmr_read_step(struct block_device *bdev)
 {
-	u32 physical = bdev_physical_block_size(t->main_bdev) >> SECTOR_SHIFT;
+	u32 physical = bdev_physical_block_size(bdev) >> SECTOR_SHIFT;
 
-	return clamp_t(u32, physical, bdev_logical_block_size(t->main_bdev) >> SECTOR_SHIFT,
+	return clamp_t(u32, physical, bdev_logical_block_size(bdev) >> SECTOR_SHIFT,
 		       DMR_UNIT_SECTORS);
 }
 
@@ -74,7 +74,7 @@ static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 s
 /* The sectors of a step that the map sees alike. */
 static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_run *run)
 {
-	u32 step = dmr_read_step(t);
+	u32 step = dmr_read_step(t->main_bdev);
 	u32 count = min_t(u64, end - sector, step - (sector & (step - 1)));
 
 	dmr_map_find(t->pair->meta.map, sector, count, run);
@@ -89,7 +89,7 @@ static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patie
 static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note,
 			     u64 unit[DMR_FENCE_RANGES])
 {
-	u64 end = note->sector + note->count, sector = round_down(note->sector, dmr_read_step(t));
+	u64 end = note->sector + note->count, sector = round_down(note->sector, dmr_read_step(t->main_bdev));
 	struct dmr_run run;
 	u32 found = 0;
 

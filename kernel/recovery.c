@@ -51,7 +51,7 @@ static struct dmr_io *dmr_io_of(struct bio *bio)
 
 static bool dmr_out_of_patience(struct bio *bio)
 {
-	return time_after_eq(jiffies, dmr_io_of(bio)->parked_at + DMR_PATIENCE);
+	return time_after_eq(jiffies, dmr_patient_until(bio));
 }
 
 blk_status_t dmr_submit_wait(struct bio *bio)
@@ -114,11 +114,40 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 	return bio;
 }
 
+/* A FUA write that is made of a write and a flush: one flush for all parts follows, and does not blame any. */
+static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
+				   struct block_device *bdev, u64 sector)
+{
+	struct bio *part = dmr_part(t, bio, offset, count, bdev, sector);
+
+	if ((part->bi_opf & REQ_FUA) && dmr_fua_flushes(bdev)) {
+		part->bi_opf &= ~REQ_FUA;
+		dmr_io_of(bio)->unsettled |= bdev == t->main_bdev ? DMR_UNSETTLED_MAIN :
+								    DMR_UNSETTLED_SPARE;
+	}
+	return dmr_submit_wait(part);
+}
+
+/* After the last part of a bio. */
+static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+	bool ok = true;
+
+	/* Nothing of it is bad: the flush in it had failed, which others may have needed (C8). */
+	if (io->unsettled && dmr_suspect(io->error) && !io->bad)
+		atomic_set(&t->pair->flush_owed, 1);
+	if (io->unsettled & DMR_UNSETTLED_MAIN)
+		ok = !dmr_main_flush(t);
+	if (io->unsettled & DMR_UNSETTLED_SPARE)
+		ok &= !dmr_spare_flush(t->pair);
+	return ok ? BLK_STS_OK : BLK_STS_IOERR;
+}
+
 static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
-	blk_status_t status =
-		dmr_submit_wait(dmr_part(t, bio, offset, count, t->main_bdev, sector));
+	blk_status_t status = dmr_write_part(t, bio, offset, count, t->main_bdev, sector);
 
 	if (!status)
 		dmr_breaker_succeeded(t);
@@ -129,7 +158,7 @@ static blk_status_t dmr_try_spare(struct dmr_target *t, struct bio *bio, u32 off
 				  u64 sector)
 {
 	struct dmr_pair *pair = t->pair;
-	blk_status_t status = dmr_submit_wait(dmr_part(t, bio, offset, count, pair->bdev, sector));
+	blk_status_t status = dmr_write_part(t, bio, offset, count, pair->bdev, sector);
 
 	atomic64_inc(&pair->spare_written);
 	this_cpu_inc(pair->hits->writes);
@@ -142,9 +171,18 @@ static blk_status_t dmr_try_spare(struct dmr_target *t, struct bio *bio, u32 off
 static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
 				    u64 sector)
 {
-	blk_status_t status = dmr_try_spare(t, bio, offset, count, sector);
+	struct dmr_io *io = dmr_io_of(bio);
+	blk_status_t status;
 
-	if (!dmr_suspect(status) || t->options.no_auto || !dmr_spare_answers(t->pair))
+	/* C20, for a spare that is dying, too. */
+	if (io->spare_failed && dmr_out_of_patience(bio))
+		return BLK_STS_IOERR;
+	status = dmr_try_spare(t, bio, offset, count, sector);
+	if (!dmr_suspect(status))
+		return status;
+	io->bad = true;
+	io->spare_failed = true;
+	if (t->options.no_auto || dmr_out_of_patience(bio) || !dmr_spare_answers(t->pair))
 		return status;
 	/* It may have been away for a moment: a slot is judged while the spare answers. */
 	status = dmr_try_spare(t, bio, offset, count, sector);
@@ -222,20 +260,20 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 }
 
 /* Write-zeroes can be huge: healthy stretches are zeroed a MiB at a time. How many sectors that took. */
-static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
+static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u32 left)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	u32 count = min(left, BIO_MAX_VECS * PAGE_SECTORS);
 	struct dmr_run run;
 
 	if (READ_ONCE(t->breaker.tripped))
 		return 0;
-	count = min(count, BIO_MAX_VECS * PAGE_SECTORS);
 	dmr_map_find(t->pair->meta.map, sector, count, &run);
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
 	if (!dmr_write_main(t, bio, offset, run.count))
 		return run.count;
-	t->batch->narrow_until = offset + run.count;
+	t->batch->narrow_until = offset + (dmr_out_of_patience(bio) ? left : run.count);
 	return 0;
 }
 
@@ -254,6 +292,7 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 		status = dmr_write_main(t, bio, offset, count);
 	if (!dmr_suspect(status))
 		return status;
+	dmr_io_of(bio)->bad = true;
 	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
 	if (t->options.no_auto || READ_ONCE(t->breaker.tripped))
 		return status;
@@ -293,6 +332,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 	struct dmr_io *io = dmr_io_of(bio);
 	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
 	bool write = op_is_write(bio_op(bio)) && bio_op(bio) != REQ_OP_DISCARD;
+	blk_status_t status;
 
 	/* It has been waiting here while the map was lost: where its sectors are nobody knows. */
 	if (READ_ONCE(t->pair->meta.broken)) {
@@ -305,7 +345,6 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		u64 sector = io->iter.bi_sector + io->done;
 		u32 count = min_t(u32, total - io->done,
 				  DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
-		blk_status_t status;
 		struct dmr_run run;
 
 		if (bio_op(bio) == REQ_OP_WRITE_ZEROES && io->done >= b->narrow_until) {
@@ -323,9 +362,26 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		status = write ? dmr_rewrite(t, b, bio, &run) : dmr_pass(t, bio, io->done, &run);
 		if (status && !io->result)
 			io->result = status;
+		/* Nobody wants the rest of a read that fails, and a dying disk takes its time for each part. */
+		if (status && bio_op(bio) == REQ_OP_READ)
+			return true;
 		io->done += run.count;
 	}
+	if (io->unsettled) {
+		status = dmr_settle_parts(t, bio);
+		if (status && !io->result)
+			io->result = status;
+	}
 	return true;
+}
+
+static void dmr_begin_parked(struct dmr_io *io)
+{
+	io->done = 0;
+	io->result = BLK_STS_OK;
+	io->unsettled = 0;
+	io->bad = false;
+	io->spare_failed = false;
 }
 
 /* Takes in as much as there is; false if there is nothing at all to do. */
@@ -337,8 +393,7 @@ static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
 			if (!b->current_bio)
 				break;
 			b->narrow_until = 0;
-			dmr_io_of(b->current_bio)->done = 0;
-			dmr_io_of(b->current_bio)->result = BLK_STS_OK;
+			dmr_begin_parked(dmr_io_of(b->current_bio));
 		}
 		if (!dmr_judge(t, b, b->current_bio))
 			break;
@@ -428,8 +483,11 @@ static void dmr_work(struct dmr_target *t)
 	do {
 		dmr_handle_parked(t);
 		request = dmr_next_request(t);
-		if (request)
-			dmr_request_run(t, request);
+		if (request) {
+			dmr_request_begin(t, request);
+			while (dmr_request_run(t, request))
+				dmr_handle_parked(t);
+		}
 		more = dmr_next_note(t, &note);
 		while (more && dmr_look_into(t, &note))
 			dmr_handle_parked(t);
@@ -457,13 +515,16 @@ void dmr_recovery_flush(struct dmr_target *t)
 
 void dmr_upkeep(struct dmr_target *t)
 {
-	queue_work(system_unbound_wq, &t->upkeep);
+	queue_delayed_work(system_unbound_wq, &t->upkeep, 0);
 }
+
+/* While there is no memory to be had. */
+#define DMR_REFILL_INTERVAL	HZ
 
 /* Memory for later failures is fetched here, where waiting for it holds nobody up. */
 static void dmr_upkeep_fn(struct work_struct *work)
 {
-	struct dmr_target *t = container_of(work, struct dmr_target, upkeep);
+	struct dmr_target *t = container_of(to_delayed_work(work), struct dmr_target, upkeep);
 	struct dmr_pair *pair = t->pair;
 	bool filled;
 
@@ -473,6 +534,8 @@ static void dmr_upkeep_fn(struct work_struct *work)
 	filled &= dmr_spare_refill(pair->meta.slots);
 	if (filled && dmr_spare_free(pair->meta.slots))
 		WRITE_ONCE(pair->meta.full, false);
+	if (!filled)
+		queue_delayed_work(system_unbound_wq, &t->upkeep, DMR_REFILL_INTERVAL);
 	dmr_unlock(t);
 }
 
@@ -499,7 +562,7 @@ int dmr_recovery_init(struct dmr_target *t)
 	mutex_init(&t->request_lock);
 	init_waitqueue_head(&t->evidence);
 	INIT_WORK(&t->recovery, dmr_recover);
-	INIT_WORK(&t->upkeep, dmr_upkeep_fn);
+	INIT_DELAYED_WORK(&t->upkeep, dmr_upkeep_fn);
 	INIT_DELAYED_WORK(&t->cool_down, dmr_cool_down_fn);
 	INIT_DELAYED_WORK(&t->event, dmr_event_fn);
 
@@ -530,7 +593,7 @@ no_pages:
 void dmr_recovery_exit(struct dmr_target *t)
 {
 	cancel_delayed_work_sync(&t->cool_down);
-	cancel_work_sync(&t->upkeep);
+	cancel_delayed_work_sync(&t->upkeep);
 	/* Last, for the others raise events. */
 	cancel_delayed_work_sync(&t->event);
 	destroy_workqueue(t->wq);

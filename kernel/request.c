@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What messages ask of the worker: remap, unremap, retest. The message waits; the worker fences some
- * units at a time, copies, commits, publishes and goes on for at most a second, then says where
- * to continue.
+ * units at a time, copies, commits, publishes, lets the bios go that have met the fence, and goes on for
+ * at most a second, then says where to continue.
  */
 #include "copy.h"
 
@@ -11,6 +11,7 @@
 struct dmr_request {
 	const struct dmr_message *m;
 	struct completion done;
+	unsigned long deadline;	/* jiffies */
 	u64 next, end;		/* sectors: to go on from, and to stop at */
 	u64 sectors;		/* done as asked */
 	u64 pending;		/* sectors that could not be read */
@@ -38,15 +39,15 @@ static void dmr_request_fail(struct dmr_request *q, struct dmr_change *c, int er
 static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			   u8 mask)
 {
-	struct dmr_cargo cargo = { .page = t->copy[0] };
-	const struct dmr_goods goods = { .cargo = &cargo };
+	struct dmr_cargo cargo = DMR_CARGO(t->copy[0]);
+	const struct dmr_goods goods = { .cargo = &cargo, .until = jiffies + DMR_PATIENCE };
 	blk_status_t status;
 
 	mask &= ~c->is.owned;
 	if (!mask)
 		return;
 	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
-				dmr_read_step(t), &cargo);
+				dmr_read_step(t->main_bdev), &cargo);
 	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
 		dmr_request_fail(q, c, -EIO, "main does not answer");
 		return;
@@ -67,7 +68,7 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			     u8 mask)
 {
-	struct dmr_cargo cargo = { .page = t->copy[0] };
+	struct dmr_cargo cargo = DMR_CARGO(t->copy[0]);
 
 	if (c->is.pending & mask) {
 		dmr_request_fail(q, c, -EINVAL, "pending or lost sectors cannot go back: rewrite them first");
@@ -91,18 +92,18 @@ static void dmr_unremap_unit(struct dmr_target *t, struct dmr_request *q, struct
 static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			    u8 mask)
 {
-	struct dmr_cargo cargo = { .page = t->copy[0] };
+	struct dmr_cargo cargo = DMR_CARGO(t->copy[0]);
 	u8 on_main = mask & c->is.pending & ~c->is.owned;
 	u8 on_spare = c->is.lost ? 0 : mask & c->is.pending & c->is.owned;
 
 	if (on_main) {
 		dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, on_main,
-			       dmr_read_step(t), &cargo);
+			       dmr_read_step(t->main_bdev), &cargo);
 		c->will.pending &= ~cargo.mask;
 	}
 	if (on_spare) {
 		dmr_cargo_read(t, t->pair->bdev, dmr_slot_sector(c->is.slot), on_spare,
-			       bdev_logical_block_size(t->pair->bdev) >> SECTOR_SHIFT, &cargo);
+			       dmr_read_step(t->pair->bdev), &cargo);
 		c->will.pending &= ~cargo.mask;
 	}
 	q->pending += dmr_hweight8(mask & c->will.pending);
@@ -110,21 +111,10 @@ static void dmr_retest_unit(struct dmr_target *t, struct dmr_request *q, struct 
 		c->fate = DMR_READY;
 }
 
-/* What others wrote may be lost with a flush of ours that fails: the next user's flush has to say so (C8). */
-static blk_status_t dmr_flush_main(struct dmr_target *t)
-{
-	blk_status_t status = dmr_bdev_io(t->main_bdev, &t->bios,
-					  REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
-
-	if (status)
-		atomic_set(&t->pair->flush_owed, 1);
-	return status;
-}
-
 /* C22: what main gives back must be what the slot holds. */
 static bool dmr_main_has(struct dmr_target *t, const struct dmr_change *c)
 {
-	struct dmr_cargo slot = { .page = t->copy[0] }, main = { .page = t->copy[1] };
+	struct dmr_cargo slot = DMR_CARGO(t->copy[0]), main = DMR_CARGO(t->copy[1]);
 	u8 mask = c->is.owned & ~c->will.owned;
 	unsigned int first, count, at;
 
@@ -149,7 +139,7 @@ static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units)
 	if (q->m->verb == DMR_VERB_REMAP)
 		ok = !dmr_spare_flush(t->pair);
 	else if (q->m->verb == DMR_VERB_UNREMAP)
-		ok = !dmr_flush_main(t);
+		ok = !dmr_main_flush(t);
 	for (i = 0; i < units; i++) {
 		struct dmr_change *c = &q->change[i];
 
@@ -183,8 +173,7 @@ static const dmr_step_fn dmr_steps[DMR_VERBS] = {
 };
 
 /* The units of [q->next, end) that are fenced; stops early when time is up. Returns how many were looked at. */
-static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 stop,
-			     unsigned long deadline)
+static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 stop)
 {
 	u64 sector = q->next;
 	u32 units = 0;
@@ -194,7 +183,7 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 		u32 count = min_t(u64, stop - sector, DMR_UNIT_SECTORS - first);
 		struct dmr_change *c = &q->change[units];
 
-		if (units && time_after(jiffies, deadline))
+		if (units && time_after(jiffies, q->deadline))
 			break;
 		dmr_change_begin(&t->pair->meta, c, sector / DMR_UNIT_SECTORS);
 		if (c->is.doubt)
@@ -209,12 +198,11 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 	return units;
 }
 
-static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 stop,
-			     unsigned long deadline)
+static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 stop)
 {
 	u32 units, i;
 
-	units = dmr_request_units(t, q, stop, deadline);
+	units = dmr_request_units(t, q, stop);
 	dmr_settle(t, q, units);
 	dmr_commit(&t->pair->meta, q->change, units, q->unit);
 	for (i = 0; i < units; i++) {
@@ -245,30 +233,36 @@ static bool dmr_request_seek(struct dmr_target *t, struct dmr_request *q)
 	return false;
 }
 
-void dmr_request_run(struct dmr_target *t, struct dmr_request *q)
+void dmr_request_begin(struct dmr_target *t, struct dmr_request *q)
 {
 	struct dmr_pair *pair = t->pair;
-	unsigned long deadline = jiffies + HZ * 9 / 10;
-	u64 stop;
 
-	if (pair->meta.frozen || pair->meta.broken)
+	q->deadline = jiffies + HZ * 9 / 10;
+	if (READ_ONCE(pair->meta.frozen) || READ_ONCE(pair->meta.broken))
 		q->why = "the map is frozen";
 	else if (!dmr_spare_answers(pair))
 		q->why = "the spare does not answer";
 	if (q->why)
 		q->error = -EIO;
-	while (!q->error && time_before(jiffies, deadline) && dmr_request_seek(t, q)) {
-		stop = min_t(u64, q->end, round_down(q->next, DMR_UNIT_SECTORS) +
-			     DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
-		dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS),
-			      round_up(stop, DMR_UNIT_SECTORS));
-		dmr_fence_up(t);
-		mutex_lock(&pair->lock);
-		dmr_request_step(t, q, stop, deadline);
-		dmr_unlock(t);
-		dmr_fence_down(t);
+}
+
+bool dmr_request_run(struct dmr_target *t, struct dmr_request *q)
+{
+	u64 stop;
+
+	if (q->error || time_after_eq(jiffies, q->deadline) || !dmr_request_seek(t, q)) {
+		complete(&q->done);
+		return false;
 	}
-	complete(&q->done);
+	stop = min_t(u64, q->end,
+		     round_down(q->next, DMR_UNIT_SECTORS) + DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
+	dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS), round_up(stop, DMR_UNIT_SECTORS));
+	dmr_fence_up(t);
+	mutex_lock(&t->pair->lock);
+	dmr_request_step(t, q, stop);
+	dmr_unlock(t);
+	dmr_fence_down(t);
+	return true;
 }
 
 static void dmr_request_answer(const struct dmr_request *q, char *result, unsigned int maxlen)

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * I/O of our own: what core/ asks for to read and write the spare's metadata, probing reads, and
- * flushes of the spare, which owe their failures to the user (C8).
+ * flushes, which owe their failures to the user (C8).
  */
 #include "dmr.h"
 
 #define DMR_METADATA_WRITE	(REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_FUA)
 
-blk_status_t dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
-			 void *data, unsigned int bytes)
+static struct bio *dmr_own_bio(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf,
+			       u64 sector, void *data, unsigned int bytes)
 {
 	struct bio *bio = dmr_bio_alloc(bdev, 1, opf, bios);
 
 	bio->bi_iter.bi_sector = sector;
 	if (bytes)
 		__bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data));
-	return dmr_submit_wait(bio);
+	return bio;
+}
+
+blk_status_t dmr_bdev_io(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf, u64 sector,
+			 void *data, unsigned int bytes)
+{
+	return dmr_submit_wait(dmr_own_bio(bdev, bios, opf, sector, data, bytes));
 }
 
 int dmr_pair_io(struct dmr_pair *pair, blk_opf_t opf, u64 sector, void *data, unsigned int bytes)
@@ -39,26 +45,57 @@ static bool dmr_unflushed(struct dmr_pair *pair)
 }
 
 /*
- * Our flush failed, and may have lost what others wrote before or meanwhile: their next flush has to say
- * so (C8). `staked`: there was such data when ours was sent; a flush of theirs may have ended well since.
+ * An I/O of ours that is or contains a flush. When it fails it may have lost what others wrote before or
+ * meanwhile, and their next flush has to say so.
  */
-static void dmr_owe_flush(struct dmr_pair *pair, bool staked)
+struct dmr_own_flush {
+	struct dmr_pair *pair;
+	bool staked;	/* there was such data when it was sent; a flush of theirs may end well meanwhile */
+	struct completion done;
+};
+
+/* Here and not by who waits: a flush of theirs may be sent and end well before he runs. */
+static void dmr_own_flush_ended(struct bio *bio)
 {
-	if (staked || dmr_unflushed(pair))
-		atomic_set(&pair->flush_owed, 1);
+	struct dmr_own_flush *own = bio->bi_private;
+
+	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair)))
+		atomic_set(&own->pair->flush_owed, 1);
+	complete(&own->done);
+}
+
+static blk_status_t dmr_own_flush(struct dmr_pair *pair, struct bio *bio, bool staked)
+{
+	struct dmr_own_flush own = { .pair = pair, .staked = staked };
+	blk_status_t status;
+
+	init_completion(&own.done);
+	bio->bi_private = &own;
+	bio->bi_end_io = dmr_own_flush_ended;
+	submit_bio(bio);
+	wait_for_completion_io(&own.done);
+	status = bio->bi_status;
+	bio_put(bio);
+	return status;
 }
 
 int dmr_spare_flush(struct dmr_pair *pair)
 {
 	u64 mark = atomic64_read(&pair->spare_written);
-	bool staked = dmr_unflushed(pair);
-	int r = dmr_pair_io(pair, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, 0, NULL, 0);
+	blk_status_t status =
+		dmr_own_flush(pair, dmr_own_bio(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0),
+			      dmr_unflushed(pair));
 
-	if (r)
-		dmr_owe_flush(pair, staked);
-	else
+	if (!status)
 		dmr_spare_flushed(pair, mark);
-	return r;
+	return blk_status_to_errno(status);
+}
+
+/* Of main nobody counts what is not flushed. */
+blk_status_t dmr_main_flush(struct dmr_target *t)
+{
+	return dmr_own_flush(t->pair, dmr_own_bio(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0),
+			     true);
 }
 
 static struct dmr_pair *dmr_pair_of(struct dmr_metadata *meta)
@@ -74,13 +111,12 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
-	bool staked = dmr_unflushed(pair);
-	int r = dmr_pair_io(pair, DMR_METADATA_WRITE, sector, block, DMR_BLOCK_SIZE);
+	struct bio *bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE, sector, block,
+				      DMR_BLOCK_SIZE);
 
-	/* Where FUA is a write and a flush, it may have been the flush. */
-	if (r && dmr_bdev_write_cache(pair->bdev) && !dmr_bdev_fua(pair->bdev))
-		dmr_owe_flush(pair, staked);
-	return r;
+	if (dmr_fua_flushes(pair->bdev))
+		return blk_status_to_errno(dmr_own_flush(pair, bio, dmr_unflushed(pair)));
+	return blk_status_to_errno(dmr_submit_wait(bio));
 }
 
 const struct dmr_metadata_io dmr_spare_io = {

@@ -31,6 +31,9 @@ void dmr_unlock(struct dmr_target *t)
 
 	if (meta->full != pair->shown_full)
 		dmr_tell_full(t, meta->full);
+	/* It was memory that was missing. */
+	if (meta->full && dmr_spare_free(meta->slots))
+		dmr_upkeep(t);
 	if (meta->frozen && !pair->shown_frozen) {
 		pair->shown_frozen = true;
 		DMERR("%s: a commit to spare %s failed (%d): the map is frozen until the next activation",
@@ -312,14 +315,14 @@ static void dmr_dtr(struct dm_target *ti)
 static void dmr_stop_background(struct dmr_target *t)
 {
 	cancel_delayed_work_sync(&t->cool_down);
-	cancel_work_sync(&t->upkeep);
+	cancel_delayed_work_sync(&t->upkeep);
 }
 
 static void dmr_start_background(struct dmr_target *t)
 {
 	if (READ_ONCE(t->breaker.tripped))
 		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
-	if (dmr_map_wants_work(t->pair->meta.map))
+	if (dmr_map_wants_work(t->pair->meta.map) || READ_ONCE(t->pair->meta.full))
 		dmr_upkeep(t);
 }
 
@@ -368,6 +371,7 @@ static void dmr_resume(struct dm_target *ti)
 	struct dmr_target *t = ti->private;
 
 	WRITE_ONCE(t->resumed, true);
+	t->ran = true;
 	dmr_start_background(t);
 }
 

@@ -364,6 +364,69 @@ static void commits_without_memory(void **state)
 	dmr_metadata_exit(&meta);
 }
 
+static void commit_pending(struct dmr_metadata *meta, u64 unit, u8 owned, u8 pending)
+{
+	struct dmr_change change;
+	struct dmr_unit room[2];
+
+	ready(meta, &change, unit, owned);
+	change.will.pending = pending;
+	dmr_commit(meta, &change, 1, room);
+	assert_int_equal(change.fate, DMR_KEPT);
+}
+
+/* The unit whose slot goes to `unit`, which owns it then; DMR_NO_UNIT: there is none. */
+static u64 takes_over(struct dmr_metadata *meta, u64 unit, u64 also)
+{
+	struct dmr_change change[2];
+	struct dmr_unit room[4];
+	u64 victim;
+
+	dmr_change_begin(meta, &change[0], also);
+	dmr_change_begin(meta, &change[1], unit);
+	if (!dmr_take_slots(meta, change, 2, 1, 1, DMR_NO_SLOT))
+		return DMR_NO_UNIT;
+	victim = change[1].evict;
+	change[1].will.owned = 0xff;
+	change[1].fate = DMR_READY;
+	dmr_commit(meta, &change[1], 1, room);
+	assert_int_equal(change[1].fate, DMR_KEPT);
+	return victim;
+}
+
+/* C11: each unit of a full spare that is only pending gives its slot away once, wherever it lies. */
+static void full_spare_takes_from_pending(void **state)
+{
+	static const struct base one = { .room = 3, .segments = 1, .in_use = 1, .fill = { 246 } };
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+
+	(void)state;
+	build(&one, &disk, &built);
+	assert_int_equal(spare_load(&meta, base_sectors(&one), why), 0);
+	commit_pending(&meta, 301, 0, 0xff);
+	commit_pending(&meta, 303, 0, 1);
+	commit_pending(&meta, 305, 1, 2);
+	commit_pending(&meta, 307, 0, 0x80);
+	commit_pending(&meta, 310, 0xff, 0);
+	commit_pending(&meta, 309, 0xff, 0);
+	assert_int_equal(takes_over(&meta, 269, 301), 3);
+	assert_int_equal(takes_over(&meta, 270, 301), 303);
+	/* The search goes on behind 303, and ends in front of it. */
+	assert_int_equal(takes_over(&meta, 271, 301), 307);
+	assert_int_equal(takes_over(&meta, 272, 301), DMR_NO_UNIT);
+	/* 301 was only left alone for being in the same batch. */
+	assert_int_equal(takes_over(&meta, 272, 305), 301);
+	assert_int_equal(takes_over(&meta, 273, 305), DMR_NO_UNIT);
+	assert_int_equal(takes_over(&meta, 273, 305), DMR_NO_UNIT);
+	/* Nothing is remembered of a search in vain when units have changed. */
+	commit_pending(&meta, 270, 0, 1);
+	assert_int_equal(takes_over(&meta, 273, 305), 270);
+	dmr_metadata_exit(&meta);
+}
+
 static void growing_without_memory_changes_nothing(void **state)
 {
 	static const struct base one = { .room = 3, .segments = 1, .in_use = 1, .fill = { 20 } };
@@ -427,6 +490,7 @@ int main(void)
 		cmocka_unit_test(segment_of_bad_slots_is_passed),
 		cmocka_unit_test(without_memory_nothing_is_loaded),
 		cmocka_unit_test(commits_without_memory),
+		cmocka_unit_test(full_spare_takes_from_pending),
 		cmocka_unit_test(growing_without_memory_changes_nothing),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
 	};

@@ -78,6 +78,27 @@ num "C20: another process's reads of healthy sectors were not held up (worst, in
 num "C4: some of the sectors are pending" "$(pending_sectors r)" -ge 8
 check "C20: the write reads back" holds b 20480 2048
 
+## A spare that is dying, too: slot after slot takes its time and fails
+
+io_renew
+message m bad 20480 2048 write
+for segment in $(seq 0 $(($(all_slots r) / 252 - 1))); do # the slots, not the tables
+	message s bad $(($(table_sector "$segment" A) + 8)) 2016 write delay 2000
+done
+begin=$(now)
+check_fails "C20: a write of 1 MiB that neither main nor the slots take fails" writes b 20480 2048
+num "C20: within the budget and one I/O for it, and some for what was under way (ms)" $(($(now) - begin)) -le $((limit + 4000))
+settle
+io_renew
+message m bad 20480 2048 write
+check "C20: a write of 1 MiB is relocated" writes c 20480 2048
+message s bad $(($(table_sector 0 A) + 8)) 2016 write delay 2000 bad $(($(table_sector 1 A) + 8)) 80 write delay 2000
+begin=$(now)
+writes d 20480 2048 2>/dev/null
+num "C20: a write over it whose slots are all bad ends in time, well or not (ms)" $(($(now) - begin)) -le $((limit + 4000))
+message s good 0 0
+check "C7: nothing that it left is older than the first write" eval 'writes e 20480 2048 && holds e 20480 2048'
+
 ## Reads that waited for the worker
 
 io_renew

@@ -248,7 +248,7 @@ get_sectors $r 1000 8 >/tmp/got 2>/dev/null & reader=$!
 until_true 20 grep -q "^State:.D" /proc/$reader/status
 before=$(asked 1000 8)
 message m release 1 fail medium
-check_fails "C4: with fail_pending a read that waited while it became pending fails" wait $reader
+ends_badly "C4: with fail_pending a read that waited while it became pending fails" $reader
 is "C4: without asking main" "$(asked 1000 8)" "$before"
 is "C4: it is pending" "$(pending)" 8
 

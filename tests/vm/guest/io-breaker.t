@@ -45,6 +45,10 @@ check "C10: the breaker trips" until_true 20 tripped
 is "C10: a write-protected disk consumes no slot" "$(used_slots r)" 0
 check "C10: it still reads" holds y 800 8
 like "health says why" "$(message r health)" "breaker no_writes"
+check "C10: the table is loaded anew" dm_reload r "$(dmsetup table r)"
+is "C10: which knows that" "$(state_of r) $(message r health | grep -o 'breaker no_writes')" "tripped breaker no_writes"
+check_fails "C10: and relocates nothing" writes x 800 8
+is "C10: no slot is used" "$(used_slots r)" 0
 event=$(event_of r)
 message m online
 check "C10: the cool-down is an event" wait_event 60 r "$event"

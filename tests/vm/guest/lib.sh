@@ -34,6 +34,15 @@ check_fails() { # SENTENCE COMMAND...: the command fails
 	not_ok "$sentence" "'$*' succeeded: $out"
 	return 1
 }
+# A child can be waited for in its own shell only, which that of check's COMMAND is not.
+ends_well() { # SENTENCE PID
+	wait "$2" && { ok "$1"; return 0; }
+	not_ok "$1" "it ended with $?"
+}
+ends_badly() { # SENTENCE PID
+	wait "$2" || { ok "$1"; return 0; }
+	not_ok "$1" "it succeeded"
+}
 is() { # SENTENCE GOT WANTED
 	[ "$2" = "$3" ] && { ok "$1"; return 0; }
 	not_ok "$1" "got '$2', wanted '$3'"

@@ -243,6 +243,30 @@ check "C17: with their data" holds_pattern $r new 768 64
 dmsetup remove r
 dmsetup remove f
 
+## A spare that does not answer
+
+zero_at "$spare_file" 0 5242880
+blockdev --flushbufs "$spare"
+dm_create f "0 $len remap-faulty $main 0 4 bad 800 16 write"
+dm_create s "0 $(sectors "$spare") remap-faulty $spare 0 6 hold 0 0 read times 1"
+remap_create late /dev/mapper/f /dev/mapper/s & late=$!
+message s wait waiting 1
+mk_disk main2 2M
+mk_disk spare2 5M
+check "C17: while a spare is waited for, another pair can be created" timeout 60 dmsetup create other --table "$(remap_table "$main2" "$spare2")"
+check "and removed" dmsetup remove other
+check "C15: the same spare answers another table" remap_create r /dev/mapper/f /dev/mapper/s
+check "a sector is relocated" put_pattern $r new 768 64
+is "on two units" "$(used_slots r)" 2
+dmsetup remove r
+message s release
+ends_well "C15: the first table is loaded after all" $late
+is "C2: with what is on the spare by now" "$(used_slots late)" 2
+check "and its data" holds_pattern /dev/mapper/late new 768 64
+dmsetup remove late
+dmsetup remove s
+dmsetup remove f
+
 if modprobe null_blk nr_devices=0 2>/dev/null && grep -q zoned /sys/kernel/config/nullb/features; then
 	mk_null zones 64M zoned=1 zone_size=4
 	watch='main spare'

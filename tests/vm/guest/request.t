@@ -198,6 +198,25 @@ is "C15: then so does the suspend" $? 0
 dmsetup resume r
 check "C15: the data is there" eval 'holds a 1000 8 && holds old 1008 8'
 
+## In parts: whoever has met the fence goes on before the next
+
+move_fresh
+message r unremap 0 4096 >/dev/null
+message m hold 0 8 read times 1 hold 512 8 read times 1
+message r remap 0 1024 >/tmp/answer & one=$!
+message m wait waiting 1
+writes c 128 8 & two=$!
+check_fails "C18: a write meets the fence of the first units" timeout 0.5 tail --pid=$two -f /dev/null
+message m release 1
+message m wait waiting 1
+check "C18: it ends while the message is at the next units" timeout 20 tail --pid=$two -f /dev/null
+check "C18: which have a fence of their own" kill -0 $one
+message m release
+wait $one
+is "C18: the message ends" "$? $(cat /tmp/answer)" "0 1024 sectors remapped, 0 pending"
+check "C18: the data is there" holds c 128 8
+check "C22: all go back" message r unremap 0 4096
+
 ## A disk that was dead
 
 # Nothing is relocated while the breaker has tripped; but a write that only met a fence is no failed one.
