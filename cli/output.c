@@ -127,7 +127,7 @@ static void show_column(unsigned int i, int at)
 /* -o a,b,c: those columns in that order. */
 static int choose_columns(void)
 {
-	char *list = strdup(cli.columns), *word, *rest = NULL, known[512] = "";
+	char *list = strdup(cli.columns), *word, *rest = NULL, known[600] = "name some of ";
 	unsigned int i;
 	int at = 0;
 
@@ -140,8 +140,8 @@ static int choose_columns(void)
 			if (!strcasecmp(word, columns[i].key))
 				break;
 		if (i == column_count || shown[i] >= 0) {
-			dmr_fail(DMR_EXIT_USAGE, NULL, "%s column \"%s\": expected some of %s",
-				 i == column_count ? "unknown" : "repeated", word, known);
+			dmr_fail(DMR_EXIT_USAGE, known, "%s column \"%s\"",
+				 i == column_count ? "unknown" : "repeated", word);
 			free(list);
 			return DMR_EXIT_USAGE;
 		}
@@ -149,7 +149,7 @@ static int choose_columns(void)
 	}
 	free(list);
 	if (!at)
-		return dmr_fail(DMR_EXIT_USAGE, NULL, "no column was named: expected some of %s", known);
+		return dmr_fail(DMR_EXIT_USAGE, known, "no column was named");
 	return DMR_EXIT_OK;
 }
 

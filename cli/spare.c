@@ -111,7 +111,7 @@ static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, &bytes))
 			return spare_open_failed(path);
-	} else if (S_ISREG(st.st_mode)) {
+	} else {
 		if (behind_loop(path, loop)) {
 			snprintf(next, sizeof(next), "name /dev/%s itself, or detach it (losetup -d)", loop);
 			return dmr_fail(DMR_EXIT_BUSY, next, "spare %s is behind /dev/%s", path, loop);
@@ -120,9 +120,6 @@ static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 			return dmr_fail(DMR_EXIT_BUSY, "wait until the other program has ended",
 					"spare %s is locked by another program", path);
 		bytes = (u64)st.st_size;
-	} else {
-		return dmr_fail(DMR_EXIT_NO_DEVICE, "name the spare's device, or an image of it",
-				"spare %s is neither a block device nor a file", path);
 	}
 	*sectors = bytes / DMR_SECTOR_SIZE;
 	return DMR_EXIT_OK;
@@ -154,14 +151,19 @@ int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare)
 		spare->fd = -1;
 		return spare_open_failed(path);
 	}
-	/* Exclusive is for devices: nobody may have mounted or claimed it. Not to wait for a FIFO's other end. */
-	spare->fd = open(path, flags | O_NONBLOCK | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode)) {
+		spare->fd = -1;
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "name the spare's device, or an image of it",
+				"spare %s is neither a block device nor a file", path);
+	}
+	/* Exclusive is for devices: nobody may have mounted or claimed it. */
+	spare->fd = open(path, flags | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
 	if (spare->fd < 0)
 		return spare_open_failed(path);
 	spare->meta.io = &spare_io;
 	snprintf(spare->meta.name, sizeof(spare->meta.name), "%.31s", name ? name + 1 : path);
 	r = spare_claim(path, spare->fd, writing, &spare->meta.sectors);
-	if (!r && !dmr_metadata_init(&spare->meta))
+	if (!r && (!dmr_map_init() || !dmr_metadata_init(&spare->meta)))
 		r = dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
 	if (r) {
 		close(spare->fd);
@@ -179,6 +181,7 @@ int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare)
 void dmr_spare_close(struct dmr_spare_file *spare)
 {
 	dmr_metadata_exit(&spare->meta);
+	dmr_map_exit();
 	if (spare->fd >= 0)
 		close(spare->fd);
 }

@@ -73,6 +73,8 @@ static const char *refused_next(const struct dmr_spare_file *spare)
 {
 	unsigned int i;
 
+	if (!dmr_segments_for(spare->meta.sectors))
+		return "name the whole spare: a device or an image of at least 5 MiB";
 	if (spare->meta.blank)
 		return "dmremap create MAIN SPARE makes a pair of it";
 	for (i = 0; i < DMR_SUPER_COPIES; i++)
