@@ -171,6 +171,7 @@ int dmr_verb_grow(int argc, char **argv);
 int dmr_verb_resume_auto(int argc, char **argv);
 int dmr_verb_check(int argc, char **argv);
 int dmr_verb_dump(int argc, char **argv);
+int dmr_verb_probe(int argc, char **argv);
 int dmr_verb_repair(int argc, char **argv);
 
 #endif

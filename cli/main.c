@@ -40,6 +40,7 @@ static const struct dmr_verb_row {
 	{ "resume-auto", "NAME", 1, 1, "json", dmr_verb_resume_auto, "relocates again after main seemed dead" },
 	{ "check", "SPARE", 1, 1, "json", dmr_verb_check, "tests a spare that is not active, and writes nothing" },
 	{ "dump", "SPARE", 1, 1, "json noheadings output", dmr_verb_dump, "prints what is on such a spare" },
+	{ "probe", "DEVICE", 1, 1, "", dmr_verb_probe, "prints what udev is to know of a spare" },
 	{ "repair", "SPARE", 1, 1, "yes dry-run", dmr_verb_repair, "makes all copies on such a spare equal again" },
 };
 

@@ -235,6 +235,23 @@ out:
 	return r;
 }
 
+/* For udev's IMPORT: no word about what is no spare. It opens nothing exclusively, for it may be active. */
+int dmr_verb_probe(int argc, char **argv)
+{
+	struct dmr_super *super = calloc(1, sizeof(*super));
+	char uuid[37];
+	bool found;
+
+	(void)argc;
+	found = super && dmr_spare_peek(argv[0], super);
+	if (found) {
+		dmr_uuid_format(super->uuid, uuid);
+		printf("ID_FS_USAGE=other\nID_FS_TYPE=dm_remap_spare\nDM_REMAP_UUID=%s\nUDISKS_IGNORE=1\n", uuid);
+	}
+	free(super);
+	return found ? DMR_EXIT_OK : DMR_EXIT_NO_DEVICE;
+}
+
 static void show_plan(const struct dmr_spare_file *spare)
 {
 	const struct dmr_metadata *meta = &spare->meta;

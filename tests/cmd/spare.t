@@ -87,6 +87,11 @@ like "one superblock of four is enough" "$status $out" '^9 .*superblock_0: .*sup
 run repair --yes "$spare"
 is "and the others are repaired" "$status" 0
 
+run probe "$spare"
+is "udev learns what it is" "$status $out" $'0 ID_FS_USAGE=other\nID_FS_TYPE=dm_remap_spare\nDM_REMAP_UUID=11111111-1111-1111-1111-111111111111\nUDISKS_IGNORE=1'
+run probe /dev/null
+is "and nothing of what is none" "$status$out$err" 3
+
 # No spares.
 for verb in check dump repair; do
 	refuses "$verb: no such file" 3 "No such file" "$verb" "$work/none"

@@ -10,7 +10,7 @@ run --help
 is "help succeeds" "$status" 0
 mapfile -t verbs < <(printf '%s\n' "$out" | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 is "help lists all verbs" "${verbs[*]}" \
-	"create assemble stop list status show stats health remap unremap retest grow resume-auto check dump repair"
+	"create assemble stop list status show stats health remap unremap retest grow resume-auto check dump probe repair"
 for verb in "${verbs[@]}"; do
 	run "$verb" --help
 	like "$verb has help" "$status $out" "^0 usage: dmremap $verb"

@@ -63,7 +63,7 @@ dmsetup remove half
 
 run create "$main" "$spare" safe <<<NO
 dmremap create "$main" "$spare" safe >out 2>err <<<YES
-is "a typed YES makes the pair" "$? $(cat err)" "0 Type YES in capitals to go on: "
+like "a typed YES makes the pair" "$? $(tail -n 1 err)" "^0 Type YES in capitals to go on: "
 like "what is done was shown" "$(cat out)" "main .*stays as it is.*spare .*is formatted.*/dev/mapper/safe"
 uuid=$(status_key safe uuid)
 is "it says what to keep" "$(tail -n 1 out)" "safe $uuid $main"
@@ -123,7 +123,7 @@ grow_disk spare 32M
 run grow safe
 is "a longer spare is taken in" "$status $out" "0 7056 slots"
 dmsetup suspend safe
-refuses "a suspended pair is busy" 4 "refused: Device or resource busy.*kernel: .*suspended.*next: resume" remap safe 5
+refuses "a suspended pair is busy" 4 "refused: Device or resource busy.*kernel: .*suspended" remap safe 5
 run status --check safe
 is "which monitoring is warned of" "$status" 1
 dmsetup resume safe
@@ -213,7 +213,8 @@ refuses "a partition and its disk overlap" 3 "same device, or overlap" create "$
 mk_null cached 64M cache_size=1 || bail "no null_blk"
 run create --dry-run "$cached" "$other" --wipe
 like "a volatile write cache, too" "$status $err" "^0 .*volatile write cache"
-dm_create secret "0 16384 crypt aes-xts-plain64 $(printf '0%.0s' {1..64}) 0 $cached 0" --uuid CRYPT-LUKS2-x-secret
+# What names an encrypted device is its uuid; ciphers are not needed for that.
+dm_create secret "0 16384 linear $cached 0" --uuid CRYPT-LUKS2-x-secret
 run create --dry-run /dev/mapper/secret "$other" --wipe
 like "and that relocated sectors would be in plain text" "$status $err" "^0 .*in plain text"
 run create --yes --wipe "$cached" "$other"
