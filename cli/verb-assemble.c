@@ -111,13 +111,14 @@ static int config_read(struct wanted **all, unsigned int *count)
 {
 	char line[PATH_MAX + 512];
 	unsigned int number = 0;
-	FILE *f = fopen(cli.config_file, "re");
 	int r = 0;
+	FILE *f;
 
 	*count = 0;
 	*all = calloc(MAX_FOUND, sizeof(**all));
 	if (!*all)
 		return dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
+	f = fopen(cli.config_file, "re");
 	if (!f) {
 		if (errno == ENOENT)
 			return DMR_EXIT_OK;
@@ -175,7 +176,9 @@ static int assemble(const struct dmr_super *super, const char *spare, struct wan
 
 	if (!r)
 		r = dmr_device_read(wanted->main, "main", &main);
-	if (!r && main.ours)
+	if (r)
+		return r;
+	if (main.ours)
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "main comes first, the spare second: swap them",
 			     "main %s is a spare of dm-remap", main.path);
 	if (!r && main.sectors < super->covered)
@@ -229,16 +232,20 @@ static void default_name(const struct dmr_super *super, char name[128])
 	snprintf(name, 128, "remap-%.8s", uuid);
 }
 
-/* The configuration's line for a pair, or one of defaults. */
-static void choose(const struct dmr_super *super, const struct wanted *config, unsigned int lines, struct wanted *wanted)
+/* The configuration's line for a pair, or one of defaults: false. */
+static bool choose(const struct dmr_super *super, const struct wanted *config, unsigned int lines, struct wanted *wanted)
 {
+	bool found = false;
 	unsigned int i;
 
 	memset(wanted, 0, sizeof(*wanted));
 	default_name(super, wanted->name);
 	for (i = 0; i < lines; i++)
-		if (!memcmp(config[i].args.uuid, super->uuid, 16))
+		if (!memcmp(config[i].args.uuid, super->uuid, 16)) {
 			*wanted = config[i];
+			found = true;
+		}
+	return found;
 }
 
 static int assemble_scan(struct found *all, unsigned int count, const struct wanted *config, unsigned int lines)
@@ -258,7 +265,13 @@ static int assemble_scan(struct found *all, unsigned int count, const struct wan
 				;
 			one = k == i ? refuse_twins(all, count, &all[i].super) : DMR_EXIT_FAILED;
 		} else {
-			choose(&all[i].super, config, lines, &wanted);
+			/* Nobody asked for this one: it may lie about since its main was thrown away. */
+			if (!choose(&all[i].super, config, lines, &wanted) &&
+			    !dmr_main_find(&all[i].super.main, wanted.main)) {
+				dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", all[i].path,
+					 cli.config_file);
+				continue;
+			}
 			one = assemble(&all[i].super, all[i].path, &wanted);
 		}
 		if (one)
