@@ -76,6 +76,9 @@ void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
 /* Kernel name and size of a device by number; false: it is gone. */
 bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors);
 
+/* A name of the device that lasts over boots. */
+void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX]);
+
 /* dm.c */
 struct dmr_pair_info {
 	char name[128];
@@ -150,6 +153,9 @@ void dmr_main_text(const struct dmr_super *super, char *text, size_t size);
 
 /* verb-create.c: the table line's words behind the target's name, into text. */
 void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size);
+
+/* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
+int dmr_main_taken(const char *path);
 
 /* progress.c */
 /* Sends `verb` for all of [sector, sector + count), answer by answer. 0, or an exit code. */

@@ -65,6 +65,35 @@ bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors)
 	return true;
 }
 
+/* A name that is the same after a boot, where udev made one; else the kernel's. */
+void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
+{
+	static const char * const folders[] = { "/dev/disk/by-id/*", "/dev/disk/by-partuuid/*" };
+	char name[64];
+	struct stat st;
+	glob_t list;
+	u64 sectors;
+	size_t i, k;
+
+	dmr_device_name(maj, min, name, &sectors);
+	snprintf(path, PATH_MAX, "/dev/%s", name);
+	for (i = 0; i < ARRAY_SIZE(folders); i++) {
+		bool found = false;
+
+		if (glob(folders[i], 0, NULL, &list))
+			continue;
+		for (k = 0; !found && k < list.gl_pathc; k++) {
+			found = !stat(list.gl_pathv[k], &st) && S_ISBLK(st.st_mode) && major(st.st_rdev) == maj &&
+				minor(st.st_rdev) == min;
+			if (found)
+				snprintf(path, PATH_MAX, "%s", list.gl_pathv[k]);
+		}
+		globfree(&list);
+		if (found)
+			return;
+	}
+}
+
 static void add_leaf(struct dmr_device *device, const char *name)
 {
 	unsigned int i;
@@ -109,6 +138,7 @@ static void find_signature(int fd, struct dmr_device *device)
 {
 	blkid_probe probe = blkid_new_probe();
 	const char *type = NULL, *label = NULL;
+	char *at;
 
 	if (!probe)
 		return;
@@ -123,6 +153,8 @@ static void find_signature(int fd, struct dmr_device *device)
 			label = NULL;
 		if (type)
 			snprintf(device->signature, sizeof(device->signature), label ? "%s \"%s\"" : "%s", type, label);
+		for (at = device->signature; *at; at++)	/* a label is somebody else's text */
+			*at = isascii(*at) && isprint(*at) ? *at : '?';
 	}
 	blkid_free_probe(probe);
 }
@@ -145,6 +177,20 @@ static bool is_blank(int fd, u64 sectors)
 	return blank;
 }
 
+/* A superblock's magic, whatever the rest: one of a newer version is a spare, too. */
+static bool is_ours(int fd)
+{
+	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; block && !found && i < DMR_SUPER_COPIES; i++)
+		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
+			(ssize_t)DMR_BLOCK_SIZE && dmr_block_is_ours(block);
+	dmr_buffer_free(block, DMR_BLOCK_SIZE);
+	return found;
+}
+
 static int open_failed(const char *path, const char *role)
 {
 	if (errno == EACCES || errno == EPERM)
@@ -159,7 +205,6 @@ static int open_failed(const char *path, const char *role)
 int dmr_device_read(const char *path, const char *role, struct dmr_device *device)
 {
 	char folder[PATH_MAX], line[64];
-	struct dmr_super *super;
 	struct stat st;
 	u64 bytes = 0;
 	int fd, ro = 0, block = 512;
@@ -188,11 +233,10 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 	if (sys_line(line, sizeof(line), "%s/start", folder))
 		device->start = strtoull(line, NULL, 10);
 	find_signature(fd, device);
-	device->blank = is_blank(fd, device->sectors);
+	/* Main may be dying: it is not read more than needs be. */
+	device->blank = !strcmp(role, "spare") && is_blank(fd, device->sectors);
+	device->ours = is_ours(fd);
 	close(fd);
-	super = dmr_big_alloc(sizeof(*super));
-	device->ours = super && dmr_spare_peek(path, super);
-	dmr_big_free(super);
 	sys_folder(major(st.st_rdev), minor(st.st_rdev), folder, true);
 	if (sys_line(line, sizeof(line), "%s/queue/zoned", folder))
 		device->zoned = strcmp(line, "none");

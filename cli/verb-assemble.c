@@ -333,6 +333,38 @@ out:
 	return r;
 }
 
+static bool same_device(const char *a, const char *b)
+{
+	struct stat first, second;
+
+	return !stat(a, &first) && !stat(b, &second) && S_ISBLK(first.st_mode) && first.st_rdev == second.st_rdev;
+}
+
+/* Main carries nothing of ours; what was relocated before would be stale under a new spare. */
+int dmr_main_taken(const char *path)
+{
+	char main[PATH_MAX], next[PATH_MAX + 128] = "";
+	struct wanted *config = NULL;
+	unsigned int count, lines, i;
+	struct found *all;
+	int r = config_read(&config, &lines);
+
+	for (i = 0; !r && i < lines; i++)
+		if (*config[i].main && same_device(config[i].main, path))
+			snprintf(next, sizeof(next), "dmremap assemble --scan; or take %s out of %s", config[i].name,
+				 cli.config_file);
+	all = r ? NULL : scan(&count);
+	for (i = 0; all && i < count; i++)
+		if (dmr_main_find(&all[i].super.main, main) && same_device(main, path))
+			snprintf(next, sizeof(next), "dmremap assemble %s; or wipe that spare by hand (dd)", all[i].path);
+	free(all);
+	free(config);
+	if (*next)
+		r = dmr_fail(DMR_EXIT_BUSY, next, "main %s belongs to a pair that is not active: sectors relocated there would be stale",
+			     path);
+	return r;
+}
+
 int dmr_verb_assemble(int argc, char **argv)
 {
 	struct wanted *config = NULL;

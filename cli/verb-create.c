@@ -94,6 +94,8 @@ static int check_all(const struct dmr_device *main, const struct dmr_device *spa
 		r = dmr_device_free(main->path, "main");
 	if (!r)
 		r = dmr_device_free(spare->path, "spare");
+	if (!r)
+		r = dmr_main_taken(main->path);
 	if (!r && !dmr_dm_name_ok(name))
 		r = dmr_fail(DMR_EXIT_USAGE, "use letters, digits and #+-.:=@_", "\"%s\" is no name for a device", name);
 	if (!r && dmr_dm_exists(name))
@@ -104,7 +106,7 @@ static int check_all(const struct dmr_device *main, const struct dmr_device *spa
 static int activate(const struct dmr_device *main, const struct dmr_device *spare, const char *name, const char *args)
 {
 	struct dmr_pair_info pair;
-	char uuid[37];
+	char uuid[37], path[PATH_MAX];
 	int r = dmr_dm_need_target();
 
 	if (!r && !spare->blank)
@@ -117,7 +119,8 @@ static int activate(const struct dmr_device *main, const struct dmr_device *spar
 		return r;
 	dmr_uuid_format(pair.options.uuid, uuid);
 	printf("/dev/mapper/%s is active: use it from now on, never %s alone\n", name, main->path);
-	printf("for %s, so that it is assembled at boot:\n%s %s %s\n", cli.config_file, name, uuid, main->path);
+	dmr_stable_path(pair.main_major, pair.main_minor, path);
+	printf("for %s, so that it is assembled at boot:\n%s %s %s\n", cli.config_file, name, uuid, path);
 	return DMR_EXIT_OK;
 }
 

@@ -205,12 +205,11 @@ static const struct dmr_column list_columns[LIST_COLS] = {
 /* A line for the configuration of assemble. */
 static void config_row(const struct dmr_pair_info *pair)
 {
-	char name[64], uuid[37];
-	u64 sectors;
+	char path[PATH_MAX], uuid[37];
 
-	dmr_device_name(pair->main_major, pair->main_minor, name, &sectors);
+	dmr_stable_path(pair->main_major, pair->main_minor, path);
 	dmr_uuid_format(pair->options.uuid, uuid);
-	printf("%s %s /dev/%s%s%s\n", pair->name, uuid, name, pair->options.no_auto ? " " DMR_ARG_NO_AUTO : "",
+	printf("%s %s %s%s%s\n", pair->name, uuid, path, pair->options.no_auto ? " " DMR_ARG_NO_AUTO : "",
 	       pair->options.fail_pending ? " " DMR_ARG_FAIL_PENDING : "");
 }
 

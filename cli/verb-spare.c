@@ -185,8 +185,12 @@ static void dump_tables(struct dmr_metadata *meta, u32 *missing)
 {
 	struct dmr_entry entry;
 	u32 segment, i;
+	u32 room = dmr_segments_for(meta->sectors);
 
-	for (segment = 0; segment < meta->super->in_use; segment++) {
+	/* A truncated spare has not all that its superblock counts. */
+	if (meta->super->in_use > room)
+		*missing = meta->super->in_use - room;
+	for (segment = 0; segment < meta->super->in_use && segment < room; segment++) {
 		if (!newest_table(meta, segment)) {
 			++*missing;
 			continue;

@@ -201,9 +201,15 @@ dmremap stop again
 
 echo "safe $uuid $main no_auto # ours" >/etc/dm-remap.conf
 run assemble --scan
+mk_disk fresh 16M
 is "a scan follows the configuration" "$status $out" "0 /dev/mapper/safe is active"
 like "with its arguments" "$(dmsetup table safe)" "no_auto"
 dmremap stop safe
+refuses "a main whose pair is not active gets no other spare" 4 "belongs to a pair that is not active" create "$main" "$fresh"
+# The first byte behind the magic is the version; a checksum is wrong then, too.
+mk_disk newer 16M
+dd if="$(disk_file spare)" of="$newer" bs=8 count=1 status=none
+refuses "whatever has our magic is not wiped" 3 "belongs to a pair already" create --wipe --yes "$other" "$newer"
 echo "safe nonsense" >conf
 refuses "a wrong line is named" 2 "conf, line 1 is wrong" assemble --scan --config-file conf
 echo "lost 6b1d2f0a-93c4-4e57-a810-5d77e239bc04" >conf
