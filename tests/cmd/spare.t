@@ -34,6 +34,11 @@ is "columns can be chosen" "$out" $' 252 4490906366 11111111\n 253 4490906367 11
 refuses "an unknown column is refused" 2 'unknown column "colour"' dump -o slot,colour "$spare"
 refuses "a column twice, too" 2 'repeated column "slot"' dump -o slot,slot "$spare"
 
+# Copy A of a table is newer than B and has all slots bad.
+make_spare "$work/newer.img" "$images/load-good-all-slots-bad.img"
+run dump -n -o slot,state "$work/newer.img"
+is "the newer copy of a table is dumped" "$(printf '%s\n' "$out" | awk '$1 < 252 { print $2 }' | sort | uniq -c | tr -s ' ')" " 252 bad"
+
 # What loads is repaired, and what was loaded is what is there then; what does not is not written to.
 for image in "$images"/load-*.img; do
 	name=${image##*/load-}
