@@ -41,6 +41,31 @@ uninstall:
 	-rmdir --ignore-fail-on-non-empty $(MODDIR) 2>/dev/null
 	$(if $(DESTDIR),,depmod -a $(RELEASE))
 
+# The command, with its pages and what a system takes in. It needs no kernel headers.
+PREFIX	?= /usr
+CLI_FILES = $(PREFIX)/sbin/dmremap $(PREFIX)/share/man/man8/dmremap.8 $(PREFIX)/share/man/man7/dm-remap.7 \
+	$(PREFIX)/share/bash-completion/completions/dmremap /lib/udev/rules.d/66-dm-remap.rules \
+	/usr/lib/systemd/system/dm-remap.service /usr/share/initramfs-tools/hooks/dm-remap \
+	/usr/share/initramfs-tools/scripts/local-top/dm-remap
+
+cli:
+	$(MAKE) -C cli
+
+install-cli:
+	@test -e build/cli/dmremap || { echo "The command is not built yet: run make cli first" >&2; exit 1; }
+	install -D build/cli/dmremap $(DESTDIR)$(PREFIX)/sbin/dmremap
+	install -D -m 644 man/dmremap.8 $(DESTDIR)$(PREFIX)/share/man/man8/dmremap.8
+	install -D -m 644 man/dm-remap.7 $(DESTDIR)$(PREFIX)/share/man/man7/dm-remap.7
+	install -D -m 644 system/completion/dmremap $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dmremap
+	install -D -m 644 system/udev/66-dm-remap.rules $(DESTDIR)/lib/udev/rules.d/66-dm-remap.rules
+	install -D -m 644 system/systemd/dm-remap.service $(DESTDIR)/usr/lib/systemd/system/dm-remap.service
+	install -D system/initramfs-tools/hooks/dm-remap $(DESTDIR)/usr/share/initramfs-tools/hooks/dm-remap
+	install -D system/initramfs-tools/scripts/local-top/dm-remap \
+		$(DESTDIR)/usr/share/initramfs-tools/scripts/local-top/dm-remap
+
+uninstall-cli:
+	rm -f $(addprefix $(DESTDIR),$(CLI_FILES))
+
 # Works without headers, so it does not ask Kbuild.
 clean:
 	rm -rf build .tmp_versions Module.symvers modules.order
@@ -64,6 +89,9 @@ check-fuzz: deps
 
 check-build: deps
 	@tests/check -k '$(K)' build
+
+check-cmd: deps
+	@tests/check cmd
 
 check-lint: deps
 	@tests/check lint
@@ -100,11 +128,12 @@ help:
 	@echo "  make [KDIR=...]        build dm-remap.ko for the running kernel, or for the headers in KDIR"
 	@echo "  make BUILD_MODE=MODULAR   build it as several modules"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
+	@echo "  make cli               build the command dmremap; make install-cli, uninstall-cli"
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
 	@echo "  make check-all         the same with the long tests, check-kernels, check-crash, check-damage, check-debug and check-race"
-	@echo "  make check-unit | check-fuzz | check-build | check-lint"
+	@echo "  make check-unit | check-fuzz | check-cmd | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
 	@echo "  make check-crash [K=6.12]         the power fails thousands of times, and nothing may be lost (some 15 minutes)"
@@ -114,5 +143,5 @@ help:
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
-.PHONY: all headers install uninstall clean deps check check-all check-unit check-fuzz check-build \
+.PHONY: all headers install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
 	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help

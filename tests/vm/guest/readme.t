@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The commands of README.md do what it says, as they stand there.
 # files: README.md
+# command: dmremap
 # timeout: 400
 . /vm/lib.sh
 sudo() { "$@"; }
@@ -66,4 +67,20 @@ check "a script asks for the events so far" until_true 60 test -e did-info
 message safe remap 200 >/dev/null
 check "and gets the next one" until_true 60 test -e did-wait
 num "which there was" "$(event_of safe)" -ge 1
+dmsetup remove safe
+
+# The same with the command.
+mk_disk third 16M
+SPARE=$third
+dmremap() { # as a person would: YES where it is asked for
+	command dmremap "$@" <<<YES
+}
+run_block create
+check "the command makes a pair" dmsetup info safe
+like "its line is kept" "$(cat /etc/dm-remap.conf)" "^safe [0-9a-f-]{36} $main\$"
+command dmremap stop safe
+run_block assemble
+is "and assembles it" "$(cat assemble.out)" "/dev/mapper/safe is active"
+run_block daily
+like "it does what it is for day by day" "$(cat daily.out)" "safe +active.*8 sectors remapped.*verdict: clean"
 done_testing

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the parts of `dmremap` have in common: options, exit codes, errors, and the small helpers
+ * over libblkid and sysfs (device.c), libdevmapper (dm.c), libsmartcols and json-c (output.c), the
+ * core's codec (spare.c) and long runs of messages (progress.c).
+ */
+#ifndef DMREMAP_CLI_H
+#define DMREMAP_CLI_H
+
+#include <limits.h>
+#include "args.h"
+#include "codec.h"
+#include "metadata.h"
+
+/* Documented in dmremap(8); scripts rely on them. */
+enum dmr_exit {
+	DMR_EXIT_OK = 0,
+	DMR_EXIT_FAILED = 1,		/* it was tried and did not work */
+	DMR_EXIT_USAGE = 2,
+	DMR_EXIT_NO_DEVICE = 3,		/* not there, or not what it should be */
+	DMR_EXIT_BUSY = 4,		/* in use, mounted, suspended */
+	DMR_EXIT_PERMISSION = 5,
+	DMR_EXIT_NO_MODULE = 6,		/* no device-mapper, or no target of ours */
+	DMR_EXIT_NOT_CONFIRMED = 7,
+	DMR_EXIT_STOPPED = 8,		/* by a signal; can be gone on with */
+	DMR_EXIT_REPAIR = 9,		/* check: works, but copies differ */
+	DMR_EXIT_DAMAGED = 10,		/* check: cannot be used */
+};
+
+struct dmr_cli {
+	bool json, noheadings, bytes, tree, check, yes, dry_run, scan, wipe, config, all, clear, verbose;
+	struct dmr_options args;	/* of the table line */
+	const char *columns;		/* -o */
+	const char *config_file;
+};
+
+extern struct dmr_cli cli;
+
+/* main.c: says what is wrong and what to do next; returns `code`. */
+__printf(3, 4)
+int dmr_fail(int code, const char *next, const char *format, ...);
+__printf(1, 2)
+void dmr_warn(const char *format, ...);
+/* Typed YES, or --yes. 0, or an exit code. */
+int dmr_confirm(void);
+/* A number of the command line. */
+bool dmr_number(const char *text, u64 *number);
+
+/* device.c */
+#define DMR_MAX_LEAVES	32u
+
+struct dmr_device {
+	char path[PATH_MAX];	/* as it was given */
+	char name[64];		/* the kernel's: sda1 */
+	char signature[128];	/* what libblkid finds there, "" if nothing */
+	u64 sectors;
+	u32 block;		/* logical block size, bytes */
+	u64 start;		/* on its disk, sectors */
+	bool read_only, zoned, write_back, crypt, blank, ours;
+	char leaf[DMR_MAX_LEAVES][64];	/* the disks below */
+	unsigned int leaves;
+};
+
+/* Everything that can be known without writing. role: "main" or "spare", for errors. 0, or an exit code. */
+int dmr_device_read(const char *path, const char *role, struct dmr_device *device);
+/* Nobody else may have it: 0, or an exit code after saying who has. */
+int dmr_device_free(const char *path, const char *role);
+bool dmr_devices_share_disk(const struct dmr_device *a, const struct dmr_device *b);
+bool dmr_devices_overlap(const struct dmr_device *a, const struct dmr_device *b);
+/* Zeroes where dm-remap and others look first. 0, or an exit code. */
+int dmr_device_wipe(const struct dmr_device *spare);
+/* Path of the device with this main id; false: none is found. */
+bool dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX]);
+/* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
+void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
+/* Kernel name and size of a device by number; false: it is gone. */
+bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors);
+
+/* A name of the device that lasts over boots. */
+void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX]);
+
+/* dm.c */
+struct dmr_pair_info {
+	char name[128];
+	u32 major, minor;
+	u64 start, length;	/* of the target within the device */
+	u32 main_major, main_minor, spare_major, spare_minor;
+	struct dmr_options options;
+	struct dmr_status status;
+	bool suspended, have_table;
+	u32 open_count, events;
+};
+
+int dmr_dm_init(void);		/* 0, or an exit code */
+/* The kernel knows the target: 0, or an exit code. */
+int dmr_dm_need_target(void);
+/* All targets of ours; *pairs is to be freed. 0, or an exit code. */
+int dmr_dm_pairs(struct dmr_pair_info **pairs, size_t *count);
+/* The first target of a device, by its name or path. 0, or an exit code. */
+int dmr_dm_pair(const char *name, struct dmr_pair_info *pair);
+bool dmr_dm_exists(const char *name);
+int dmr_dm_create(const char *name, u64 length, const char *args);
+int dmr_dm_remove(const char *name);
+/* The answer is to be freed. 0, or an exit code after saying why, with the kernel's reason. */
+int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **answer);
+/* A name for device-mapper: of one to 127 plain characters. */
+bool dmr_dm_name_ok(const char *name);
+
+/* output.c: fields and tables, as text or as one JSON object. */
+enum dmr_cell { DMR_TEXT, DMR_NUMBER, DMR_SIZE /* sectors, shown as bytes */ };
+
+struct dmr_column {
+	const char *key;	/* in JSON; the heading is the same in capitals */
+	enum dmr_cell kind;
+	bool hidden;		/* shown with -o only; always in JSON */
+};
+
+void dmr_out_open(const char *command);
+/* Prints what was collected; 0, or an exit code. */
+int dmr_out_close(void);
+__printf(2, 3)
+void dmr_out_text(const char *key, const char *format, ...);
+void dmr_out_number(const char *key, u64 value);
+void dmr_out_size(const char *key, u64 sectors);
+void dmr_out_flag(const char *key, bool value);
+/* 0, or an exit code where -o names a column that is not there. */
+int dmr_out_table(const char *key, const struct dmr_column *columns, unsigned int count);
+/* A row below another one (1 for the first row of the table, 0: none). Returns its number. */
+unsigned int dmr_out_row(unsigned int parent);
+__printf(2, 3)
+void dmr_cell_text(unsigned int column, const char *format, ...);
+void dmr_cell_number(unsigned int column, u64 value);
+void dmr_out_table_end(void);
+
+/* spare.c */
+struct dmr_spare_file {
+	struct dmr_metadata meta;
+	int fd;
+	bool loaded;
+	char why[DMR_WHY_SIZE];
+	enum dmr_verdict super_verdict[DMR_SUPER_COPIES];
+	bool super_read[DMR_SUPER_COPIES];
+};
+
+/* Opens and loads a spare that is not active. 0: opened, and `loaded` says if it can be used; else an exit code. */
+int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare);
+void dmr_spare_close(struct dmr_spare_file *spare);
+/* The newest superblock of a device or file, whoever uses it. */
+bool dmr_spare_peek(const char *path, struct dmr_super *super);
+void dmr_main_id_text(const struct dmr_main_id *id, char *text, size_t size);
+/* Main's name for people, made safe to print. */
+void dmr_main_text(const struct dmr_super *super, char *text, size_t size);
+
+/* verb-create.c: the table line's words behind the target's name, into text. */
+void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size);
+
+/* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
+int dmr_main_taken(const char *path);
+
+/* progress.c */
+/* Sends `verb` for all of [sector, sector + count), answer by answer. 0, or an exit code. */
+int dmr_run(const struct dmr_pair_info *pair, const char *verb, u64 sector, u64 count);
+
+/* The verbs. Each gets the words after it. */
+int dmr_verb_create(int argc, char **argv);
+int dmr_verb_stop(int argc, char **argv);
+int dmr_verb_assemble(int argc, char **argv);
+int dmr_verb_list(int argc, char **argv);
+int dmr_verb_status(int argc, char **argv);
+int dmr_verb_show(int argc, char **argv);
+int dmr_verb_stats(int argc, char **argv);
+int dmr_verb_health(int argc, char **argv);
+int dmr_verb_remap(int argc, char **argv);
+int dmr_verb_unremap(int argc, char **argv);
+int dmr_verb_retest(int argc, char **argv);
+int dmr_verb_grow(int argc, char **argv);
+int dmr_verb_resume_auto(int argc, char **argv);
+int dmr_verb_check(int argc, char **argv);
+int dmr_verb_dump(int argc, char **argv);
+int dmr_verb_probe(int argc, char **argv);
+int dmr_verb_repair(int argc, char **argv);
+
+#endif

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Block devices as sysfs and libblkid know them: size, blocks, what is on them, who uses them, and
+ * which disks lie below. Nothing is written here but by dmr_device_wipe().
+ */
+#include <blkid/blkid.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "cli.h"
+
+/* The first line of a file of sysfs; false: there is none. */
+static bool sys_line(char *line, size_t size, const char *format, ...)
+{
+	char path[PATH_MAX];
+	bool ok = false;
+	va_list args;
+	FILE *f;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	line[0] = '\0';
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fgets(line, (int)size, f)) {
+		line[strcspn(line, "\n")] = '\0';
+		ok = true;
+	}
+	fclose(f);
+	return ok;
+}
+
+/* The folder of a device in sysfs, and of the disk if it is a partition. */
+static bool sys_folder(u32 major, u32 minor, char folder[PATH_MAX], bool disk)
+{
+	char path[64], line[32];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+	if (!realpath(path, folder))
+		return false;
+	if (disk && sys_line(line, sizeof(line), "%s/partition", folder))
+		*strrchr(folder, '/') = '\0';
+	return true;
+}
+
+bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors)
+{
+	char folder[PATH_MAX], line[32];
+
+	snprintf(name, 64, "%u:%u", major, minor);
+	*sectors = 0;
+	if (!sys_folder(major, minor, folder, false))
+		return false;
+	snprintf(name, 64, "%.63s", strrchr(folder, '/') + 1);
+	sys_line(line, sizeof(line), "%s/size", folder);
+	*sectors = strtoull(line, NULL, 10);
+	return true;
+}
+
+/* A name that is the same after a boot, where udev made one; else the kernel's. */
+void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
+{
+	static const char * const folders[] = { "/dev/disk/by-id/*", "/dev/disk/by-partuuid/*" };
+	char name[64];
+	struct stat st;
+	glob_t list;
+	u64 sectors;
+	size_t i, k;
+
+	dmr_device_name(maj, min, name, &sectors);
+	snprintf(path, PATH_MAX, "/dev/%s", name);
+	for (i = 0; i < ARRAY_SIZE(folders); i++) {
+		bool found = false;
+
+		if (glob(folders[i], 0, NULL, &list))
+			continue;
+		for (k = 0; !found && k < list.gl_pathc; k++) {
+			found = !stat(list.gl_pathv[k], &st) && S_ISBLK(st.st_mode) && major(st.st_rdev) == maj &&
+				minor(st.st_rdev) == min;
+			if (found)
+				snprintf(path, PATH_MAX, "%s", list.gl_pathv[k]);
+		}
+		globfree(&list);
+		if (found)
+			return;
+	}
+}
+
+static void add_leaf(struct dmr_device *device, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < device->leaves; i++)
+		if (!strcmp(device->leaf[i], name))
+			return;
+	if (device->leaves < DMR_MAX_LEAVES)
+		snprintf(device->leaf[device->leaves++], 64, "%.63s", name);
+}
+
+/* Down through partitions, logical volumes, encryption: to the disks. */
+static void walk_down(struct dmr_device *device, const char *folder, unsigned int depth)
+{
+	char below[PATH_MAX], slaves[PATH_MAX], line[64];
+	bool any = false;
+	struct dirent *entry;
+	DIR *dir;
+
+	if (sys_line(line, sizeof(line), "%s/dm/uuid", folder) && !strncmp(line, "CRYPT-", 6))
+		device->crypt = true;
+	snprintf(slaves, sizeof(slaves), "%.4000s/slaves", folder);
+	dir = depth < 16 ? opendir(slaves) : NULL;
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(slaves, sizeof(slaves), "%.3800s/slaves/%.255s", folder, entry->d_name);
+		if (!realpath(slaves, below))
+			continue;
+		if (sys_line(line, sizeof(line), "%s/partition", below))
+			*strrchr(below, '/') = '\0';
+		any = true;
+		walk_down(device, below, depth + 1);
+	}
+	if (dir)
+		closedir(dir);
+	if (!any)
+		add_leaf(device, strrchr(folder, '/') + 1);
+}
+
+static void find_signature(int fd, struct dmr_device *device)
+{
+	blkid_probe probe = blkid_new_probe();
+	const char *type = NULL, *label = NULL;
+	char *at;
+
+	if (!probe)
+		return;
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL);
+	blkid_probe_enable_partitions(probe, 1);
+	if (!blkid_probe_set_device(probe, fd, 0, 0) && blkid_do_fullprobe(probe) >= 0) {
+		if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) &&
+		    blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL))
+			type = NULL;
+		if (blkid_probe_lookup_value(probe, "LABEL", &label, NULL))
+			label = NULL;
+		if (type)
+			snprintf(device->signature, sizeof(device->signature), label ? "%s \"%s\"" : "%s", type, label);
+		for (at = device->signature; *at; at++)	/* a label is somebody else's text */
+			*at = isascii(*at) && isprint(*at) ? *at : '?';
+	}
+	blkid_free_probe(probe);
+}
+
+/* As the kernel looks at a spare before it formats it (FORMAT.md, "Blank"), but for the last MiB's own tables. */
+static bool is_blank(int fd, u64 sectors)
+{
+	static const u64 mib = 1 << 20;
+	u64 bytes = sectors * DMR_SECTOR_SIZE, at[] = { 0, mib, 2 * mib, 3 * mib, 0 };
+	u8 *buffer = dmr_buffer_alloc(mib);
+	size_t length[] = { mib, DMR_BLOCK_SIZE, DMR_BLOCK_SIZE, DMR_BLOCK_SIZE, mib };
+	bool blank = buffer && bytes >= 5 * mib;
+	unsigned int i;
+
+	at[4] = bytes - mib;
+	for (i = 0; blank && i < ARRAY_SIZE(at); i++)
+		blank = pread(fd, buffer, length[i], (off_t)at[i]) == (ssize_t)length[i] &&
+			dmr_block_is_blank(buffer, length[i]);
+	dmr_buffer_free(buffer, mib);
+	return blank;
+}
+
+/* A superblock's magic, whatever the rest: one of a newer version is a spare, too. */
+static bool is_ours(int fd)
+{
+	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; block && !found && i < DMR_SUPER_COPIES; i++)
+		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
+			(ssize_t)DMR_BLOCK_SIZE && dmr_block_is_ours(block);
+	dmr_buffer_free(block, DMR_BLOCK_SIZE);
+	return found;
+}
+
+static int open_failed(const char *path, const char *role)
+{
+	if (errno == EACCES || errno == EPERM)
+		return dmr_fail(DMR_EXIT_PERMISSION, "try it as root", "%s %s: %s", role, path, strerror(errno));
+	if (errno == EBUSY)
+		return dmr_fail(DMR_EXIT_BUSY, "unmount it, and stop what uses it (lsblk shows it)",
+				"%s %s is in use", role, path);
+	return dmr_fail(DMR_EXIT_NO_DEVICE, "look at lsblk for the device's name", "%s %s: %s", role, path,
+			strerror(errno));
+}
+
+int dmr_device_read(const char *path, const char *role, struct dmr_device *device)
+{
+	char folder[PATH_MAX], line[64];
+	struct stat st;
+	u64 bytes = 0;
+	int fd, ro = 0, block = 512;
+
+	memset(device, 0, sizeof(*device));
+	snprintf(device->path, sizeof(device->path), "%s", path);
+	if (stat(path, &st))
+		return open_failed(path, role);
+	if (!S_ISBLK(st.st_mode))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "for a file: losetup -f --show FILE makes a device of it",
+				"%s %s is no block device", role, path);
+	if (strpbrk(path, " \t\\"))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "name it by another path", "%s: no blanks in \"%s\"", role, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return open_failed(path, role);
+	if (!sys_folder(major(st.st_rdev), minor(st.st_rdev), folder, false) || ioctl(fd, BLKGETSIZE64, &bytes) ||
+	    ioctl(fd, BLKSSZGET, &block) || ioctl(fd, BLKROGET, &ro)) {
+		close(fd);
+		return open_failed(path, role);
+	}
+	snprintf(device->name, sizeof(device->name), "%.63s", strrchr(folder, '/') + 1);
+	device->sectors = bytes / DMR_SECTOR_SIZE;
+	device->block = (u32)block;
+	device->read_only = ro;
+	if (sys_line(line, sizeof(line), "%s/start", folder))
+		device->start = strtoull(line, NULL, 10);
+	find_signature(fd, device);
+	/* Main may be dying: it is not read more than needs be. */
+	device->blank = !strcmp(role, "spare") && is_blank(fd, device->sectors);
+	device->ours = is_ours(fd);
+	close(fd);
+	sys_folder(major(st.st_rdev), minor(st.st_rdev), folder, true);
+	if (sys_line(line, sizeof(line), "%s/queue/zoned", folder))
+		device->zoned = strcmp(line, "none");
+	if (sys_line(line, sizeof(line), "%s/queue/write_cache", folder))
+		device->write_back = !strcmp(line, "write back");
+	walk_down(device, folder, 0);
+	return DMR_EXIT_OK;
+}
+
+static void mounted_at(u32 major, u32 minor, char *text, size_t size)
+{
+	char line[4096], point[1024];
+	unsigned int a, b;
+	size_t n = 0;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*u %*u %u:%u %*s %1023s", &a, &b, point) == 3 && a == major && b == minor)
+			n += (size_t)scnprintf(text + n, size - n, "%smounted at %s", n ? ", " : "", point);
+	if (f)
+		fclose(f);
+}
+
+void dmr_device_users(u32 major, u32 minor, char *text, size_t size)
+{
+	char pattern[128];
+	glob_t list;
+	size_t i, n;
+
+	text[0] = '\0';
+	mounted_at(major, minor, text, size);
+	n = strlen(text);
+	snprintf(pattern, sizeof(pattern), "/sys/dev/block/%u:%u/holders/*", major, minor);
+	if (glob(pattern, 0, NULL, &list))
+		return;
+	for (i = 0; i < list.gl_pathc; i++)
+		n += (size_t)scnprintf(text + n, size - n, "%sheld by %s", n ? ", " : "",
+				       strrchr(list.gl_pathv[i], '/') + 1);
+	globfree(&list);
+}
+
+int dmr_device_free(const char *path, const char *role)
+{
+	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	char users[512];
+	struct stat st;
+
+	if (fd >= 0) {
+		close(fd);
+		return DMR_EXIT_OK;
+	}
+	if (errno != EBUSY || stat(path, &st))
+		return open_failed(path, role);
+	dmr_device_users(major(st.st_rdev), minor(st.st_rdev), users, sizeof(users));
+	return dmr_fail(DMR_EXIT_BUSY, "unmount it, and stop what uses it (lsblk shows it)", "%s %s is in use%s%s",
+			role, path, *users ? ": " : "", users);
+}
+
+bool dmr_devices_share_disk(const struct dmr_device *a, const struct dmr_device *b)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < a->leaves; i++)
+		for (k = 0; k < b->leaves; k++)
+			if (!strcmp(a->leaf[i], b->leaf[k]))
+				return true;
+	return false;
+}
+
+/* Partitions of one disk, or a disk and its partition. */
+bool dmr_devices_overlap(const struct dmr_device *a, const struct dmr_device *b)
+{
+	if (!strcmp(a->name, b->name))
+		return true;
+	return a->leaves == 1 && b->leaves == 1 && !strcmp(a->leaf[0], b->leaf[0]) &&
+	       !strncmp(a->name, a->leaf[0], strlen(a->leaf[0])) && !strncmp(b->name, b->leaf[0], strlen(b->leaf[0])) &&
+	       a->start < b->start + b->sectors && b->start < a->start + a->sectors;
+}
+
+int dmr_device_wipe(const struct dmr_device *spare)
+{
+	static const u64 mib = 1 << 20;
+	u64 bytes = spare->sectors * DMR_SECTOR_SIZE, at, end;
+	void *zeroes = dmr_buffer_alloc(mib);
+	int fd = open(spare->path, O_WRONLY | O_EXCL | O_CLOEXEC);
+	bool ok = zeroes && fd >= 0;
+	unsigned int part;
+
+	/* The first 4 MiB, and the last 2, as README's way by hand. */
+	for (part = 0; part < 2; part++) {
+		at = part ? bytes - 2 * mib : 0;
+		end = part ? bytes : 4 * mib;
+		for (; ok && at < end; at += mib)
+			ok = pwrite(fd, zeroes, mib, (off_t)at) == (ssize_t)mib;
+	}
+	ok = ok && !fsync(fd);
+	dmr_buffer_free(zeroes, mib);
+	if (fd >= 0)
+		close(fd);
+	if (ok)
+		return DMR_EXIT_OK;
+	return dmr_fail(DMR_EXIT_FAILED, "take another spare: this one takes no writes", "spare %s cannot be zeroed: %s",
+			spare->path, strerror(errno));
+}
+
+/* "naa.5000c500..." of sysfs against the bytes that the kernel remembered. */
+static bool wwid_matches(const char *wwid, const struct dmr_main_id *id)
+{
+	char wanted[8 + 2 * DMR_MAIN_ID_SIZE];
+
+	dmr_main_id_text(id, wanted, sizeof(wanted));
+	return !strcasecmp(wwid, wanted);
+}
+
+static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
+{
+	char wwid[256], line[32], folder[PATH_MAX];
+	bool found = false;
+	size_t i, k;
+	glob_t disks, parts;
+
+	if (glob("/sys/block/*", 0, NULL, &disks))
+		return false;
+	for (i = 0; !found && i < disks.gl_pathc; i++) {
+		const char *disk = disks.gl_pathv[i];
+
+		if (!(sys_line(wwid, sizeof(wwid), "%s/device/wwid", disk) ||
+		      sys_line(wwid, sizeof(wwid), "%s/wwid", disk)) || !wwid_matches(wwid, id))
+			continue;
+		snprintf(folder, sizeof(folder), "%.4000s", disk);
+		found = !id->start;
+		snprintf(folder, sizeof(folder), "%.4000s/*/partition", disk);
+		if (!found && !glob(folder, 0, NULL, &parts)) {
+			for (k = 0; !found && k < parts.gl_pathc; k++) {
+				*strrchr(parts.gl_pathv[k], '/') = '\0';
+				found = sys_line(line, sizeof(line), "%s/start", parts.gl_pathv[k]) &&
+					strtoull(line, NULL, 10) == id->start;
+				if (found)
+					snprintf(path, PATH_MAX, "/dev/%s", strrchr(parts.gl_pathv[k], '/') + 1);
+			}
+			globfree(&parts);
+		} else if (found) {
+			snprintf(path, PATH_MAX, "/dev/%s", strrchr(disk, '/') + 1);
+		}
+	}
+	globfree(&disks);
+	return found;
+}
+
+bool dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX])
+{
+	char text[DMR_MAIN_ID_SIZE + 1], *name;
+
+	if (id->kind == DMR_ID_NONE)
+		return false;
+	if (id->kind != DMR_ID_PARTUUID)
+		return find_disk(id, path);
+	memcpy(text, id->id, id->size);
+	text[id->size] = '\0';
+	name = blkid_evaluate_tag("PARTUUID", text, NULL);
+	if (!name)
+		return false;
+	snprintf(path, PATH_MAX, "%s", name);
+	free(name);
+	return true;
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Main is found by the identity that the spare remembers: a partition's UUID, a disk's number.
+# command: dmremap
+# timeout: 300
+. /vm/lib.sh
+cd /tmp || bail "no /tmp"
+modprobe dm-remap || bail "no module"
+
+found_again() { # WHAT MAIN SPARE ANOTHER-SPARE: a pair that is made, stopped, and assembled by its spare alone
+	check "$1: a pair is made" dmremap create --yes "$2" "$3" made
+	dmremap remap made 80 8 >/dev/null
+	check "$1: and stopped" dmremap stop made
+	like "$1: its spare names it" "$(dmremap dump "$3")" "main_id: $5"
+	is "$1: main is found" "$(dmremap assemble --dry-run "$3" | cut -d ' ' -f 4)" "$2"
+	like "$1: and gets no other spare" "$(dmremap create --yes "$2" "$4" 2>&1 </dev/null)" "belongs to a pair that is not active.*assemble $3"
+	out=$(dmremap assemble --scan)
+	is "$1: a scan assembles it" "$?" 0
+	like "$1: under a name of its uuid" "$out" "^/dev/mapper/remap-[0-9a-f]{8} is active\$"
+	like "$1: with its map" "$(dmremap show -n "${out%% *}")" '^ *80 +8 +owned'
+	dmremap stop "${out%% *}"
+	dd if=/dev/zero of="$3" bs=1M count=5 status=none
+}
+
+mk_disk main 64M
+mk_disk spare 16M
+mk_disk other 16M
+sfdisk -q "$main" <<<$'label: gpt\n2048,32768\n34816,32768' 2>/dev/null
+losetup -d "$main"
+main=$(losetup -f -P --show "$(disk_file main)")
+until_true 10 test -b "${main}p2" || bail "no partitions"
+found_again partition "${main}p2" "$spare" "$other" 'partuuid\.[0-9a-f-]{36}'
+
+mk_scsi disk 64M
+blockdev --setra 0 "$disk"
+if dmremap create --yes "$disk" "$spare" probe >/dev/null 2>&1; then
+	dmremap stop probe
+	id=$(dmremap dump "$spare" | sed -n 's/^main_id: //p')
+	dd if=/dev/zero of="$spare" bs=1M count=5 status=none
+	if [ "$id" = none ]; then
+		skip "a disk is found by its number" "this kernel offers none"
+	else
+		is "the disk's number is as sysfs has it" "$id" "$(cat /sys/block/"${disk##*/}"/device/wwid)"
+		found_again disk "$disk" "$spare" "$other" '(naa|eui|t10)\.'
+	fi
+else
+	not_ok "a pair on a SCSI disk" "none"
+fi
+done_testing
