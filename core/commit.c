@@ -37,8 +37,9 @@ static bool dmr_in_changes(const struct dmr_change *change, u32 count, u64 unit)
 }
 
 /* dmr_find_pending() in [sector, end); *skipped: there is one, but among these changes. */
-static bool dmr_find_pending_in(struct dmr_metadata *meta, const struct dmr_change *change, u32 count,
-				u64 sector, u64 end, struct dmr_unit *victim, bool *skipped)
+static bool dmr_find_pending_in(struct dmr_metadata *meta, const struct dmr_change *change,
+				u32 count, u64 sector, u64 end, struct dmr_unit *victim,
+				bool *skipped)
 {
 	struct dmr_run run;
 

@@ -346,6 +346,7 @@ bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
 
 /* spare-io.c: the spare's I/O that is not the user's. Process context. */
 extern const struct dmr_metadata_io dmr_spare_io;
+
 #define DMR_FLUSH	(REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH)
 /* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
@@ -355,6 +356,7 @@ static inline bool dmr_fua_flushes(struct block_device *bdev)
 {
 	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
 }
+
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */
 void dmr_spare_flushed(struct dmr_pair *pair, u64 mark);
 /*

@@ -89,7 +89,8 @@ static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patie
 static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note,
 			     u64 unit[DMR_FENCE_RANGES])
 {
-	u64 end = note->sector + note->count, sector = round_down(note->sector, dmr_read_step(t->main_bdev));
+	u64 sector = round_down(note->sector, dmr_read_step(t->main_bdev));
+	u64 end = note->sector + note->count;
 	struct dmr_run run;
 	u32 found = 0;
 

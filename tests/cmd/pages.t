@@ -91,7 +91,8 @@ chmod +x "$work/sys"/*
 PATH=$work/sys:$PATH sh "$work/local-top" 2>/dev/null
 is "the initramfs assembles all pairs, and boots on where one is missing" "$? $(tr '\n' ' ' <"$work/said")" \
 	"0 modprobe -q dm-remap dmremap assemble --scan "
-make -s -C cli >/dev/null 2>&1 && make -s install-cli DESTDIR="$work/root" >/dev/null
+mkdir -p build
+(flock 9 && make -s -C cli) 9>build/.cli.lock >/dev/null 2>&1 && make -s install-cli DESTDIR="$work/root" >/dev/null
 is "all is installed" "$(cd "$work/root" && find . -type f | LC_ALL=C sort)" "./lib/udev/rules.d/66-dm-remap.rules
 ./usr/lib/systemd/system/dm-remap.service
 ./usr/sbin/dmremap

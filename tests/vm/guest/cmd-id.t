@@ -2,6 +2,7 @@
 # Main is found by the identity that the spare remembers: a partition's UUID, a disk's number.
 # command: dmremap
 # timeout: 300
+# kernels: one
 . /vm/lib.sh
 cd /tmp || bail "no /tmp"
 modprobe dm-remap || bail "no module"

@@ -2,6 +2,7 @@
 # A map that does not fit into one answer of the target is shown whole.
 # command: dmremap
 # timeout: 200
+# kernels: one
 . /vm/lib.sh
 cd /tmp || bail "no /tmp"
 mk_disk disk 16M

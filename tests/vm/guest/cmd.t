@@ -2,6 +2,7 @@
 # The command on real pairs: create, list, status, show, stop, assemble; long runs; and what each refuses.
 # command: dmremap
 # timeout: 400
+# kernels: one
 . /vm/lib.sh
 cd /tmp || bail "no /tmp"
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C14: a blank spare is formatted by the first resume, and only then; a formatting that was cut off can be done again.
 # timeout: 300
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 . /vm/pair-lib.sh

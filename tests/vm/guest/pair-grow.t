@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # grow: a spare that became longer is taken in by one superblock commit; a shorter one is refused.
 # timeout: 200
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 . /vm/pair-lib.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C14: a pair knows its main: by the disk's unique id, by the partition's UUID, by its place on the disk.
 # timeout: 300
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 . /vm/pair-lib.sh

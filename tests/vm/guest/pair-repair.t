@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C14: whatever one copy of the metadata suffers, the whole map is loaded, and both copies are equal before the first I/O.
 # timeout: 400
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 . /vm/pair-lib.sh

@@ -3,6 +3,7 @@
 # files: README.md
 # command: dmremap
 # timeout: 400
+# kernels: one
 . /vm/lib.sh
 sudo() { "$@"; }
 cd /tmp || bail "no /tmp"
