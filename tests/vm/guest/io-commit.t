@@ -2,6 +2,7 @@
 # C12: commits that fail: the write gets an error, what may or may not have landed is in doubt and
 # fails, the rest serves on, and the next activation finds the old or the new state. A copy that
 # cannot be written where it belongs moves, and loses nothing.
+# kernels: one
 # timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C11: where no slot is free a write gets main's own error, the state is full and an event is raised;
 # the map serves on; a longer spare and "grow" end it.
+# kernels: one
 # timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

