@@ -245,7 +245,7 @@ done
 message m wait waiting 1 60000
 wait $reader
 get_sectors $r 1000 8 >/tmp/got 2>/dev/null & reader=$!
-until_true 20 grep -q "^State:.D" /proc/$reader/status
+until_true 20 in_io dd
 before=$(asked 1000 8)
 message m release 1 fail medium
 ends_badly "C4: with fail_pending a read that waited while it became pending fails" $reader
@@ -284,7 +284,7 @@ fresh
 for pair in timeout=ETIMEDOUT nospc=ENOSPC transport=ENOLINK protection=EILSEQ notsupp=EOPNOTSUPP \
 	resource=ENOMEM again=EAGAIN offline=ENODEV; do
 	status=${pair%=*}
-	message m bad 1000 8 read "$status" || { skip "C10: $status" "this kernel has no such status"; continue; }
+	main_fails 1000 read "$status" || { skip "C10: $status" "this kernel has no such status"; continue; }
 	io_clear
 	is "C10: a read that fails with $status reports it" "$(error_of reads 1000 8)" "${pair#*=}"
 	is "C10: $status makes nothing pending" "$(pending)" 0

@@ -22,7 +22,7 @@ done
 for pair in timeout=ETIMEDOUT nospc=ENOSPC transport=ENOLINK protection=EILSEQ notsupp=EOPNOTSUPP \
 	resource=ENOMEM again=EAGAIN offline=ENODEV; do
 	status=${pair%=*}
-	message m bad $sector 8 write "$status" || { skip "C10: $status" "this kernel has no such status"; continue; }
+	main_fails $sector write "$status" || { skip "C10: $status" "this kernel has no such status"; continue; }
 	io_clear
 	is "C10: a write that fails with $status reports it" "$(error_of writes x $sector 8)" "${pair#*=}"
 	is "C10: $status takes no slot" "$(used_slots r) $(state_of r)" "$used active"

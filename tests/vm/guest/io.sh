@@ -64,6 +64,12 @@ drive() { # VERB FIRST END
 	done
 	echo "$sum $n"
 }
+# A unit of main fails with this status; false where the kernel has none of that name, and "offline" is a word of its own.
+main_fails() { # SECTOR OPS STATUS
+	message m bad "$1" 8 "$2" "$3" && [ "$(state_of m)" = online ] && return 0
+	message m good "$1" 8 online
+	return 1
+}
 # A device (m or s) goes away; when the worker asks whether it is there, it is again.
 goes_away() { message "$1" offline && message "$1" hold 0 8 read times 1; } # NAME
 is_back_when_asked() { # SENTENCE NAME

@@ -3,6 +3,8 @@
 # Results go to descriptor 3, so that they arrive whatever a test redirects. The host numbers them.
 # shellcheck shell=bash
 exec 3>&1
+# The test before this one may have unloaded it.
+[ "$DMR_NO_HEALTH" ] || [ -d /sys/module/dm_remap_health ] || modprobe -q dm-remap-health
 
 ## Results
 
@@ -73,6 +75,11 @@ until_true() { # SECONDS COMMAND...: polls, for what offers nothing to wait for
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.05
 	done
+}
+# Some process of that name is within an I/O. (A shell's function in the background is a process of another name.)
+in_io() { # NAME
+	awk -v name="$1" 'FNR == 1 { n = $2 } /^State:.D/ && n == name { found = 1 } END { exit !found }' \
+		/proc/[0-9]*/status 2>/dev/null
 }
 event_of() { dmsetup info -c --noheadings -o events "$1" | tr -d ' '; }
 wait_event() { # SECONDS DEVICE NUMBER: until the device has seen more events than NUMBER
