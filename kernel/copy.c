@@ -84,14 +84,16 @@ static blk_status_t dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 wr
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
+	/* What does not read here is lost for good: down to the smallest step, whatever a physical block is said to be. */
+	u32 step = bdev_logical_block_size(pair->bdev) >> SECTOR_SHIFT;
 	blk_status_t status = BLK_STS_OK;
 
 	if (c->is.lost)
 		wanted &= ~c->is.pending;
 	cargo->mask = 0;
 	if (wanted)
-		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted,
-					dmr_read_step(pair->bdev), cargo);
+		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step,
+					cargo);
 
 	c->will.owned = c->is.owned | written;
 	c->will.pending = c->is.pending & ~written & ~cargo->mask;
