@@ -103,6 +103,8 @@ int dmr_dm_create(const char *name, u64 length, const char *args);
 int dmr_dm_remove(const char *name);
 /* The answer is to be freed. 0, or an exit code after saying why, with the kernel's reason. */
 int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **answer);
+/* The same for the active pair of that name, which is looked up first. */
+int dmr_dm_ask(const char *name, const char *text, struct dmr_pair_info *pair, char **answer);
 /* A name for device-mapper: of one to 127 plain characters. */
 bool dmr_dm_name_ok(const char *name);
 

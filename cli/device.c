@@ -351,12 +351,34 @@ static bool wwid_matches(const char *wwid, const struct dmr_main_id *id)
 	return !strcasecmp(wwid, wanted);
 }
 
+static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
+{
+	char pattern[PATH_MAX], line[32];
+	bool found = false;
+	glob_t parts;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), "%.4000s/*/partition", disk);
+	if (glob(pattern, 0, NULL, &parts))
+		return false;
+	for (i = 0; !found && i < parts.gl_pathc; i++) {
+		*strrchr(parts.gl_pathv[i], '/') = '\0';
+		found = sys_line(line, sizeof(line), "%s/start", parts.gl_pathv[i]) &&
+			strtoull(line, NULL, 10) == start;
+		if (found)
+			snprintf(path, PATH_MAX, "/dev/%s", strrchr(parts.gl_pathv[i], '/') + 1);
+	}
+	globfree(&parts);
+	return found;
+}
+
+/* The disk with this id, or its partition that begins where the id says. */
 static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
 {
-	char wwid[256], line[32], folder[PATH_MAX];
 	bool found = false;
-	size_t i, k;
-	glob_t disks, parts;
+	char wwid[256];
+	glob_t disks;
+	size_t i;
 
 	if (glob("/sys/block/*", 0, NULL, &disks))
 		return false;
@@ -366,21 +388,9 @@ static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
 		if (!(sys_line(wwid, sizeof(wwid), "%s/device/wwid", disk) ||
 		      sys_line(wwid, sizeof(wwid), "%s/wwid", disk)) || !wwid_matches(wwid, id))
 			continue;
-		snprintf(folder, sizeof(folder), "%.4000s", disk);
-		found = !id->start;
-		snprintf(folder, sizeof(folder), "%.4000s/*/partition", disk);
-		if (!found && !glob(folder, 0, NULL, &parts)) {
-			for (k = 0; !found && k < parts.gl_pathc; k++) {
-				*strrchr(parts.gl_pathv[k], '/') = '\0';
-				found = sys_line(line, sizeof(line), "%s/start", parts.gl_pathv[k]) &&
-					strtoull(line, NULL, 10) == id->start;
-				if (found)
-					snprintf(path, PATH_MAX, "/dev/%s", strrchr(parts.gl_pathv[k], '/') + 1);
-			}
-			globfree(&parts);
-		} else if (found) {
+		found = !id->start || find_partition(disk, id->start, path);
+		if (!id->start)
 			snprintf(path, PATH_MAX, "/dev/%s", strrchr(disk, '/') + 1);
-		}
 	}
 	globfree(&disks);
 	return found;

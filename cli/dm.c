@@ -244,24 +244,32 @@ int dmr_dm_pair(const char *given, struct dmr_pair_info *pair)
 			"no device %s", given);
 }
 
-int dmr_dm_create(const char *name, u64 length, const char *args)
+/* Runs a task that makes or removes a device, if it was prepared, and waits for udev. 0, or the error; the task is gone. */
+static int run_with_udev(struct dm_task *task, bool prepared)
 {
-	struct dm_task *task = dm_task_create(DM_DEVICE_CREATE);
 	u32 cookie = 0;
-	int ok, error;
+	bool ok = prepared && dm_task_set_cookie(task, &cookie, 0) && dm_task_run(task);
+	int error = task ? dm_task_get_errno(task) : ENOMEM;
 
-	log_begin();
-	ok = task && dm_task_set_name(task, name) && dm_task_add_target(task, 0, length, DMR_TARGET_NAME, args) &&
-	     dm_task_set_cookie(task, &cookie, 0);
-	if (ok)
-		ok = dm_task_run(task);
-	error = task ? dm_task_get_errno(task) : ENOMEM;
 	if (cookie)
 		dm_udev_wait(cookie);
 	if (task)
 		dm_task_destroy(task);
 	dm_task_update_nodes();
 	if (ok)
+		return 0;
+	return error ? error : EINVAL;
+}
+
+int dmr_dm_create(const char *name, u64 length, const char *args)
+{
+	struct dm_task *task = dm_task_create(DM_DEVICE_CREATE);
+	int error;
+
+	log_begin();
+	error = run_with_udev(task, task && dm_task_set_name(task, name) &&
+			      dm_task_add_target(task, 0, length, DMR_TARGET_NAME, args));
+	if (!error)
 		return DMR_EXIT_OK;
 	dmr_fail(DMR_EXIT_FAILED, NULL, "the kernel refused to create %s: %s", name, strerror(error));
 	log_show();
@@ -272,17 +280,9 @@ int dmr_dm_create(const char *name, u64 length, const char *args)
 int dmr_dm_remove(const char *name)
 {
 	struct dm_task *task = dm_task_create(DM_DEVICE_REMOVE);
-	u32 cookie = 0;
-	int ok, error;
+	int error = run_with_udev(task, task && dm_task_set_name(task, name));
 
-	ok = task && dm_task_set_name(task, name) && dm_task_set_cookie(task, &cookie, 0) && dm_task_run(task);
-	error = task ? dm_task_get_errno(task) : ENOMEM;
-	if (cookie)
-		dm_udev_wait(cookie);
-	if (task)
-		dm_task_destroy(task);
-	dm_task_update_nodes();
-	if (ok)
+	if (!error)
 		return DMR_EXIT_OK;
 	if (error == EBUSY)
 		return dmr_fail(DMR_EXIT_BUSY, "unmount it, and end what has it open (fuser, lsof)",
@@ -317,4 +317,13 @@ int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **an
 	else
 		fprintf(stderr, "  next: look at dmremap status %s; the kernel log (dmesg) has the reason\n", pair->name);
 	return error == EBUSY ? DMR_EXIT_BUSY : error == ENXIO ? DMR_EXIT_NO_DEVICE : DMR_EXIT_FAILED;
+}
+
+int dmr_dm_ask(const char *name, const char *text, struct dmr_pair_info *pair, char **answer)
+{
+	int r = dmr_dm_init();
+
+	if (!r)
+		r = dmr_dm_pair(name, pair);
+	return r ? r : dmr_dm_message(pair, text, answer);
 }

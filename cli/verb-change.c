@@ -57,12 +57,8 @@ static int simple(char **argv, const char *verb)
 {
 	struct dmr_pair_info pair;
 	char *answer;
-	int r = dmr_dm_init();
+	int r = dmr_dm_ask(argv[0], verb, &pair, &answer);
 
-	if (!r)
-		r = dmr_dm_pair(argv[0], &pair);
-	if (!r)
-		r = dmr_dm_message(&pair, verb, &answer);
 	if (r)
 		return r;
 	answer[strcspn(answer, "\n")] = '\0';

@@ -50,12 +50,10 @@ static int check_sizes(const struct dmr_device *main, const struct dmr_device *s
 
 static int check_content(const struct dmr_device *spare)
 {
-	char next[PATH_MAX + 64];
-
-	if (spare->ours) {
-		snprintf(next, sizeof(next), "dmremap assemble activates it; if it may be lost: wipe its first 4 MiB by hand (dd)");
-		return dmr_fail(DMR_EXIT_NO_DEVICE, next, "spare %s belongs to a pair already", spare->path);
-	}
+	if (spare->ours)
+		return dmr_fail(DMR_EXIT_NO_DEVICE,
+				"dmremap assemble activates it; if it may be lost: wipe its first 4 MiB by hand (dd)",
+				"spare %s belongs to a pair already", spare->path);
 	if (spare->blank || cli.wipe)
 		return DMR_EXIT_OK;
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "look twice; if all on it may be lost, say --wipe", "spare %s is not blank%s%s",

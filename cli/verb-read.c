@@ -32,15 +32,35 @@ static const struct dmr_column status_columns[COLS] = {
 	[COL_SUSPENDED] = { "suspended", DMR_NUMBER, true },
 };
 
+static const char *state_of(const struct dmr_pair_info *pair)
+{
+	return pair->have_table ? dmr_state_word(pair->status.state) : "unknown";
+}
+
+static void device_cell(unsigned int column, u32 major, u32 minor)
+{
+	char name[64];
+	u64 sectors;
+
+	dmr_device_name(major, minor, name, &sectors);
+	dmr_cell_text(column, "/dev/%s", name);
+}
+
+static void uuid_cell(unsigned int column, const struct dmr_pair_info *pair)
+{
+	char uuid[37];
+
+	dmr_uuid_format(pair->options.uuid, uuid);
+	dmr_cell_text(column, "%s", uuid);
+}
+
 static void status_row(const struct dmr_pair_info *pair)
 {
 	const struct dmr_status *s = &pair->status;
-	char name[64], uuid[37];
-	u64 sectors;
 
 	dmr_out_row(0);
 	dmr_cell_text(COL_NAME, "%s", pair->name);
-	dmr_cell_text(COL_STATE, "%s", pair->have_table ? dmr_state_word(s->state) : "unknown");
+	dmr_cell_text(COL_STATE, "%s", state_of(pair));
 	dmr_cell_number(COL_SIZE, pair->length);
 	dmr_cell_number(COL_USED, s->used_slots);
 	dmr_cell_number(COL_SLOTS, s->all_slots);
@@ -53,12 +73,9 @@ static void status_row(const struct dmr_pair_info *pair)
 	dmr_cell_number(COL_METADATA_ERRORS, s->counters.metadata_errors);
 	dmr_cell_number(COL_REMAPPED_READS, s->counters.remapped_reads);
 	dmr_cell_number(COL_REMAPPED_WRITES, s->counters.remapped_writes);
-	dmr_device_name(pair->main_major, pair->main_minor, name, &sectors);
-	dmr_cell_text(COL_MAIN, "/dev/%s", name);
-	dmr_device_name(pair->spare_major, pair->spare_minor, name, &sectors);
-	dmr_cell_text(COL_SPARE, "/dev/%s", name);
-	dmr_uuid_format(pair->options.uuid, uuid);
-	dmr_cell_text(COL_UUID, "%s", uuid);
+	device_cell(COL_MAIN, pair->main_major, pair->main_minor);
+	device_cell(COL_SPARE, pair->spare_major, pair->spare_minor);
+	uuid_cell(COL_UUID, pair);
 	dmr_cell_number(COL_START, pair->start);
 	dmr_cell_number(COL_EVENTS, pair->events);
 	dmr_cell_number(COL_OPEN, pair->open_count);
@@ -95,7 +112,7 @@ static void tree_rows(const struct dmr_pair_info *pair)
 	dmr_cell_text(TREE_NAME, "%s", pair->name);
 	dmr_cell_text(TREE_ROLE, "pair");
 	dmr_cell_number(TREE_SIZE, pair->length);
-	dmr_cell_text(TREE_STATE, "%s", pair->have_table ? dmr_state_word(pair->status.state) : "unknown");
+	dmr_cell_text(TREE_STATE, "%s", state_of(pair));
 	tree_row(parent, "main", pair->main_major, pair->main_minor);
 	tree_row(parent, "spare", pair->spare_major, pair->spare_minor);
 }
@@ -215,19 +232,13 @@ static void config_row(const struct dmr_pair_info *pair)
 
 static void list_row(const struct dmr_pair_info *pair)
 {
-	char name[64], uuid[37];
-	u64 sectors;
-
 	dmr_out_row(0);
 	dmr_cell_text(LIST_NAME, "%s", pair->name);
-	dmr_cell_text(LIST_STATE, "%s", pair->have_table ? dmr_state_word(pair->status.state) : "unknown");
+	dmr_cell_text(LIST_STATE, "%s", state_of(pair));
 	dmr_cell_number(LIST_SIZE, pair->length);
-	dmr_device_name(pair->main_major, pair->main_minor, name, &sectors);
-	dmr_cell_text(LIST_MAIN, "/dev/%s", name);
-	dmr_device_name(pair->spare_major, pair->spare_minor, name, &sectors);
-	dmr_cell_text(LIST_SPARE, "/dev/%s", name);
-	dmr_uuid_format(pair->options.uuid, uuid);
-	dmr_cell_text(LIST_UUID, "%s", uuid);
+	device_cell(LIST_MAIN, pair->main_major, pair->main_minor);
+	device_cell(LIST_SPARE, pair->spare_major, pair->spare_minor);
+	uuid_cell(LIST_UUID, pair);
 }
 
 int dmr_verb_list(int argc, char **argv)
@@ -360,12 +371,8 @@ static int tell(char **argv, const char *verb, bool errors)
 {
 	struct dmr_pair_info pair;
 	char *answer, *copy;
-	int r = dmr_dm_init();
+	int r = dmr_dm_ask(argv[0], verb, &pair, &answer);
 
-	if (!r)
-		r = dmr_dm_pair(argv[0], &pair);
-	if (!r)
-		r = dmr_dm_message(&pair, verb, &answer);
 	if (r)
 		return r;
 	copy = strdup(answer);
@@ -390,11 +397,7 @@ int dmr_verb_stats(int argc, char **argv)
 	(void)argc;
 	if (!cli.clear)
 		return tell(argv, DMR_MSG_STATS, false);
-	r = dmr_dm_init();
-	if (!r)
-		r = dmr_dm_pair(argv[0], &pair);
-	if (!r)
-		r = dmr_dm_message(&pair, DMR_MSG_STATS_CLEAR, &answer);
+	r = dmr_dm_ask(argv[0], DMR_MSG_STATS_CLEAR, &pair, &answer);
 	if (!r)
 		free(answer);
 	return r;
