@@ -118,7 +118,7 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 		.offset = piece->offset,
 		.count = piece->count,
 		.first = piece->first,
-		.until = dmr_patient_until(piece->bio),
+		.until = dmr_spare_patient_until(t, piece->bio),
 	};
 
 	atomic64_inc(&t->pair->spare_errors);

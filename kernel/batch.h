@@ -57,6 +57,12 @@ static inline unsigned long dmr_patient_until(struct bio *bio)
 	return io->parked_at + DMR_PATIENCE;
 }
 
+/*
+ * The same for the spare, asked when it has failed. Its budget begins at its first failure after the worker was
+ * idle. The worker only.
+ */
+unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio);
+
 /* true if a piece of this unit is in the batch. */
 bool dmr_batch_has(const struct dmr_batch *b, u64 unit);
 /* Moves all pieces to the spare, as far as that goes; piece->kept says which. */

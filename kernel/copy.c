@@ -106,12 +106,16 @@ static blk_status_t dmr_write_goods(struct dmr_target *t, u64 sector, const stru
 {
 	struct block_device *bdev = t->pair->bdev;
 	blk_status_t status = BLK_STS_OK;
+	struct bio *part;
 
 	if (g->cargo)
 		status = dmr_cargo_write(t, bdev, sector, g->cargo->mask, g->cargo);
-	if (!status && g->bio)
-		status = dmr_submit_wait(dmr_part(t, g->bio, g->offset, g->count, bdev,
-						  sector + g->first));
+	if (!status && g->bio) {
+		part = dmr_part(t, g->bio, g->offset, g->count, bdev, sector + g->first);
+		/* A flush follows before the commit; one in here would be tried again when it failed (C8). */
+		part->bi_opf &= ~REQ_FUA;
+		status = dmr_submit_wait(part);
+	}
 	if (status)
 		atomic64_inc(&t->pair->spare_errors);
 	return status;
@@ -213,7 +217,7 @@ bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count
 		.offset = offset,
 		.count = count,
 		.first = sector % DMR_UNIT_SECTORS,
-		.until = dmr_patient_until(bio),
+		.until = dmr_spare_patient_until(t, bio),
 	};
 	bool moved;
 

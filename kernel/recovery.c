@@ -54,6 +54,18 @@ static bool dmr_out_of_patience(struct bio *bio)
 	return time_after_eq(jiffies, dmr_patient_until(bio));
 }
 
+unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio)
+{
+	unsigned long until = dmr_patient_until(bio);
+
+	/* What main has used up is not the spare's fault, but those who wait meanwhile get no budget each. */
+	if (!t->spare_failing || time_after(jiffies, t->spare_until + DMR_PATIENCE)) {
+		t->spare_failing = true;
+		t->spare_until = jiffies + DMR_PATIENCE;
+	}
+	return time_after(t->spare_until, until) ? t->spare_until : until;
+}
+
 blk_status_t dmr_submit_wait(struct bio *bio)
 {
 	blk_status_t status;
@@ -114,7 +126,7 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 	return bio;
 }
 
-/* A FUA write that is made of a write and a flush: one flush for all parts follows, and does not blame any. */
+/* FUA that may be a write and a flush further down: one flush for all parts follows, and does not blame any. */
 static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
 				   struct block_device *bdev, u64 sector)
 {
@@ -128,14 +140,24 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 	return dmr_submit_wait(part);
 }
 
+/* The bio failed, and none of it has failed again: it may have been the flush in it. */
+static bool dmr_flush_suspected(struct dmr_target *t, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+	bool spare = io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
+
+	return (bio->bi_opf & REQ_FUA) && dmr_suspect(io->error) && !io->bad &&
+	       dmr_fua_flushes(spare ? t->pair->bdev : t->main_bdev);
+}
+
 /* After the last part of a bio. */
 static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
 	bool ok = true;
 
-	/* Nothing of it is bad: the flush in it had failed, which others may have needed (C8). */
-	if (io->unsettled && dmr_suspect(io->error) && !io->bad)
+	/* Nothing of it was seen to be bad: a flush in it may have failed, which others needed (C8). */
+	if (dmr_flush_suspected(t, bio))
 		atomic_set(&t->pair->flush_owed, 1);
 	if (io->unsettled & DMR_UNSETTLED_MAIN)
 		ok = !dmr_main_flush(t);
@@ -175,14 +197,15 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 	blk_status_t status;
 
 	/* C20, for a spare that is dying, too. */
-	if (io->spare_failed && dmr_out_of_patience(bio))
+	if (io->spare_failed && time_after(jiffies, dmr_spare_patient_until(t, bio)))
 		return BLK_STS_IOERR;
 	status = dmr_try_spare(t, bio, offset, count, sector);
 	if (!dmr_suspect(status))
 		return status;
 	io->bad = true;
 	io->spare_failed = true;
-	if (t->options.no_auto || dmr_out_of_patience(bio) || !dmr_spare_answers(t->pair))
+	if (t->options.no_auto || time_after(jiffies, dmr_spare_patient_until(t, bio)) ||
+	    !dmr_spare_answers(t->pair))
 		return status;
 	/* It may have been away for a moment: a slot is judged while the spare answers. */
 	status = dmr_try_spare(t, bio, offset, count, sector);
@@ -288,11 +311,12 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 		return error;
 	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
 	status = error;
-	if (!error || !dmr_out_of_patience(bio))
+	if (!error || !dmr_out_of_patience(bio)) {
 		status = dmr_write_main(t, bio, offset, count);
-	if (!dmr_suspect(status))
-		return status;
-	dmr_io_of(bio)->bad = true;
+		if (!dmr_suspect(status))
+			return status;
+		dmr_io_of(bio)->bad = true;
+	}
 	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
 	if (t->options.no_auto || READ_ONCE(t->breaker.tripped))
 		return status;
@@ -367,11 +391,9 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 			return true;
 		io->done += run.count;
 	}
-	if (io->unsettled) {
-		status = dmr_settle_parts(t, bio);
-		if (status && !io->result)
-			io->result = status;
-	}
+	status = dmr_settle_parts(t, bio);
+	if (status && !io->result)
+		io->result = status;
 	return true;
 }
 
@@ -430,6 +452,7 @@ static void dmr_handle_parked(struct dmr_target *t)
 {
 	struct dmr_batch *b = t->batch;
 
+	t->spare_failing = false;
 	while (dmr_collect(t, b)) {
 		enum dmr_opinion opinion = DMR_DISK_ALIVE;
 

@@ -237,13 +237,14 @@ void dmr_request_begin(struct dmr_target *t, struct dmr_request *q)
 {
 	struct dmr_pair *pair = t->pair;
 
-	q->deadline = jiffies + HZ * 9 / 10;
 	if (READ_ONCE(pair->meta.frozen) || READ_ONCE(pair->meta.broken))
 		q->why = "the map is frozen";
 	else if (!dmr_spare_answers(pair))
 		q->why = "the spare does not answer";
 	if (q->why)
 		q->error = -EIO;
+	/* A spare that was slow to answer has not used it up: each call gets some of it done. */
+	q->deadline = jiffies + HZ * 9 / 10;
 }
 
 bool dmr_request_run(struct dmr_target *t, struct dmr_request *q)

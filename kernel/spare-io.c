@@ -111,11 +111,18 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
-	struct bio *bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE, sector, block,
-				      DMR_BLOCK_SIZE);
+	blk_opf_t opf = DMR_METADATA_WRITE;
+	struct bio *bio;
+	int r;
 
+	/* A bad block is no failed flush: where it would matter to others they are told apart. */
+	if (dmr_fua_flushes(pair->bdev) && dmr_unflushed(pair)) {
+		r = dmr_pair_io(pair, opf & ~REQ_FUA, sector, block, DMR_BLOCK_SIZE);
+		return r ?: dmr_spare_flush(pair);
+	}
+	bio = dmr_own_bio(pair->bdev, &pair->bios, opf, sector, block, DMR_BLOCK_SIZE);
 	if (dmr_fua_flushes(pair->bdev))
-		return blk_status_to_errno(dmr_own_flush(pair, bio, dmr_unflushed(pair)));
+		return blk_status_to_errno(dmr_own_flush(pair, bio, false));
 	return blk_status_to_errno(dmr_submit_wait(bio));
 }
 

@@ -150,6 +150,31 @@ check "C7: the same write moves the unit" eval 'writes new 1000 8 && holds new 1
 check "C5: and this one, too" eval 'writes new 1032 8 && holds new 1032 8'
 is "C7: the slots are bad" "$(settled_counts)" "active 3/$all 24 0 2"
 
+## Slots that fail
+
+# A physical block here is 8 sectors, and the read that fails is one of all of them.
+fresh
+message s bad "$(slot_sector 0)" 8 write fail_after read 1 ioerr in "$(slot_sector 0)" 8
+check "C7: a unit moves whose old slot fails one read" writes new 1002 2
+is "C7: each of its sectors is asked for: nothing is lost" "$(settled_counts)" "active 3/$all 16 8 1"
+check "C7: all of it is there" eval 'holds kept 1000 2 && holds new 1002 2 && holds kept 1004 4'
+
+# Slots 3 and 4 are the next; main has used up all the patience there is.
+fresh
+message s bad "$(slot_sector 4)" 8 write
+message m bad 2000 256 write
+worker_busy 3000 11000
+writes new 2000 256 & writer=$!
+ends_well "C20: a write that waited too long to be tried on main again" $busy
+ends_well "C3: is relocated, though a slot is bad" $writer
+check "C3: all of it is there" holds new 2000 256
+is "C7: the bad slot is out of use" "$(settled_counts)" "active 36/$all 280 8 1"
+
+fresh
+message s slow 0 8 read 1000
+like "a spare that takes a second to answer does not use a message's time up" "$(message r remap 1200 8)" "^8 sectors remapped"
+message s slow 0 8 read 0
+
 ## Flushes
 
 fresh

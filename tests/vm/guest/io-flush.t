@@ -7,6 +7,7 @@
 io_disks 16M 8M cache
 put_pattern "$lower" old 0 4096 2048
 io_pair
+fua_writes() { message "$1" log | awk '$3 == "write" && $6 ~ /fua/' | wc -l; } # DEVICE
 fua() { # SEED SECTOR COUNT: a FUA write; O_DSYNC sends a flush after it
 	pattern "$@" | dd of=$r bs=$(($3 * 512)) seek=$(($2 * 512)) iflag=fullblock oflag=direct,dsync,seek_bytes \
 		conv=notrunc status=none
@@ -85,8 +86,7 @@ fua_case() { # SENTENCE SECTOR COUNT WANTED: how many FUA writes m and s get; th
 	message s hold 0 0 flush
 	fua fua "$2" "$3" 2>/dev/null & pid=$!
 	check "C8: the FUA write is done, its O_DSYNC flush waits" message m wait waiting 1 60000
-	is "$1" "$(message m log | awk '$3 == "write" && $6 ~ /fua/' | wc -l) $(message s log |
-		awk '$3 == "write" && $6 ~ /fua/' | wc -l)" "$4"
+	is "$1" "$(fua_writes m) $(fua_writes s)" "$4"
 	power_cycle
 	wait $pid
 	message m release
@@ -130,27 +130,55 @@ check_fails "C8: another relocation whose flush fails" writes k 1048 8
 check "C8: tells nobody else where nobody had anything to lose" flush
 message m good 0 0
 
-## FUA where the block layer makes a write and a flush of it: either may be what failed
+## FUA that is a write and a flush further down: either may be what failed
 
-queue_fua() { cat "/sys/dev/block/$(dmsetup info -c --noheadings --separator : -o major,minor "$1")/queue/fua"; } # DEVICE
-if [ "$(queue_fua $m)" = 0 ]; then
-	flush
-	message m fail_after fua 1 in 2000 8
-	check_fails "C8: a FUA write fails, then it is taken: the flush after it is told, for one may have failed with it" fua l 2000 8
-	check "C8: only one is" flush
-	check "C8: the data is there" holds l 2000 8
-	use_up_failures
-	message m bad 1064 8 write
-	io_clear
-	check "C8: a FUA write of which some is bad: that is what failed, and nobody is told" fua m 1056 24
-	is "C8: the parts are flushed together: once, and once for O_DSYNC" "$(counters m flushes) $(message m log |
-		awk '$3 == "write" && $6 ~ /fua/' | wc -l)" "2 1"
-	power_cycle
-	check "C8: and the data is kept" holds m 1056 24
-	message m good 0 0
-else
-	skip "C8: FUA where it is a write and a flush" "this kernel's device-mapper always says it has FUA"
-fi
+flush
+message m fail_after fua 1 in 2000 8
+check_fails "C8: a FUA write fails, then it is taken: the flush after it is told, for one may have failed with it" fua l 2000 8
+check "C8: only one is" flush
+check "C8: the data is there" holds l 2000 8
+use_up_failures
+message m bad 1064 8 write
+io_clear
+check "C8: a FUA write of which some is bad: that is what failed, and nobody is told" fua m 1056 24
+is "C8: the parts are flushed together: once, and once for O_DSYNC" "$(counters m flushes) $(fua_writes m)" "2 1"
+power_cycle
+check "C8: and the data is kept" holds m 1056 24
+worker_busy 3000 11000
+message m fail_after fua 1 in 2000 8
+check_fails "C20: a FUA write for which main is not asked again: the flush after it is told" fua n 2000 8
+ends_well "C20: the write that it waited for ends well" $busy
+is "C20: both are on the spare" "$(message r list 2000 | head -n 1 | cut -d ' ' -f 1-3) $(message r list 3000 | cut -d ' ' -f 1-3)" \
+	"2000 8 owned 3000 8 owned"
+check "C8: only one flush is told" flush
+check "C8: the data is there" holds n 2000 8
+use_up_failures
+old=$(message r list 1000 | awk 'NR == 1 { print $4 }')
+message s bad "$old" 8 write
+io_clear
+check "C7: a FUA write whose slot fails it succeeds" fua o 1000 8
+num "C7: elsewhere" "$(message r list 1000 | awk 'NR == 1 { print $4 }')" -ne "$old"
+is "C8: its data reaches the new slot without FUA: a flush that failed in it would be tried again" \
+	"$(message s log | awk '$3 == "write" && $6 ~ /fua/ && ($4 - 8192) % 2048 >= 8 && ($4 - 8192) % 2048 < 2024 && $7 == "ok"' | wc -l)" 0
+power_cycle
+check "C8: and is kept" holds o 1000 8
+message m good 0 0
+message s good 0 0
+
+## A metadata block that is bad is no failed flush
+
+check "C8: a write to the spare" writes p 1000 8
+message s bad "$(table_sector 0 A)" 8 write
+message m bad 1080 8 read
+check_fails "C4: a read error" reads 1080 8
+check "C4: is kept in an alternate" until_true 10 test "$(pending_sectors r)" = 8
+check "C8: nobody's flush is told" flush
+power_cycle
+check "C8: and it has kept what was unflushed" holds p 1000 8
+message m good 0 0
+message s good 0 0
+check "C4: the sectors read again" reads 1080 8
+use_up_failures
 
 ## A flush of our own fails when others have been there meanwhile
 

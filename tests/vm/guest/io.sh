@@ -79,6 +79,16 @@ is_back_when_asked() { # SENTENCE NAME
 }
 # What main and spare keep in their volatile caches is durable.
 sync_disks() { message m sync && message s sync; }
+# Keeps the worker busy for so long, with a write to a unit that main fails slowly; sets $busy to the writer's PID.
+worker_busy() { # SECTOR MS
+	message m bad "$1" 8 write hold "$1" 8 write times 2
+	writes busy "$1" 8 & busy=$!
+	message m wait waiting 1 60000
+	message m release 1
+	message m wait waiting 1 60000
+	message m bad "$1" 8 write delay "$2"
+	message m release
+}
 
 counters() { # DEVICE KEY...
 	local dev=$1 status key out=
