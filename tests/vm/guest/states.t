@@ -30,8 +30,8 @@ state_at() { # SECTOR: its state, and "mixed" where the half unit from there has
 	o=$((owned & mask)) p=$((pending & mask))
 	case $((o == mask))$((p == mask))$((o + p)) in
 	000) echo main ;;
-	01$mask) echo pending ;;
-	10$mask) echo owned ;;
+	01"$mask") echo pending ;;
+	10"$mask") echo owned ;;
 	11$((2 * mask))) [ "$kind" = 2 ] && echo lost || echo owned-pending ;;
 	*) echo "mixed $owned $pending" ;;
 	esac
