@@ -18,8 +18,9 @@ KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR) BUILD_MODE=$(BUILD_MODE)
 K	?=
 T	?=
 
+# The sign passes -j on, which make does by itself only where it reads $(MAKE).
 all: headers
-	$(KBUILD) modules
+	+$(KBUILD) modules
 	@rm -f $(filter-out $(addsuffix .ko,$(BUILT)),$(wildcard *.ko))
 
 headers:
