@@ -11,6 +11,7 @@ modprobe efivarfs && mount -t efivarfs efivarfs /sys/firmware/efi/efivars || ski
 db=/sys/firmware/efi/efivars/db-d719b2cb-3d3a-4596-a3bc-dad00e67656f
 
 bytes_of() { printf "$(printf '\\x%s' "$@")"; } # HEX...
+# shellcheck disable=SC2046 # words
 u32() { bytes_of $(printf '%08x\n' "$1" | fold -w 2 | tac); }
 # What firmware without an owner takes without asking who signed it: attributes (kept, for boot and run time, with a time),
 # the time, a signature of no length, and a list of one X.509 certificate of nobody's.
