@@ -51,7 +51,7 @@ blockdev --setrw "$spare"
 dm_create taken "0 8 error"
 refuses "a name that is taken" 4 "there is a device taken already" create "$main" "$spare" taken
 mkfs.ext4 -q -L precious "$other" 4M
-mkdir -p /mnt/x && mount "$other" /mnt/x
+mkdir -p /mnt/x && mount -t ext4 "$other" /mnt/x
 refuses "a spare that is mounted" 4 "mounted at /mnt/x" create --wipe "$main" "$other"
 refuses "a main that is mounted" 4 "mounted at /mnt/x" create "$other" "$spare"
 umount /mnt/x
@@ -171,7 +171,7 @@ exec 9</dev/mapper/safe
 refuses "a pair in use is not stopped" 4 "safe is in use" stop safe
 exec 9<&-
 mkfs.ext4 -q /dev/mapper/safe
-mount /dev/mapper/safe /mnt/x
+mount -t ext4 /dev/mapper/safe /mnt/x
 refuses "nor one that is mounted" 4 "mounted at /mnt/x" stop safe
 umount /mnt/x
 dmremap remap safe 2000 8 >/dev/null
