@@ -18,8 +18,9 @@ KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR) BUILD_MODE=$(BUILD_MODE)
 K	?=
 T	?=
 
+# The sign passes -j on, which make does by itself only where it reads $(MAKE).
 all: headers
-	$(KBUILD) modules
+	+$(KBUILD) modules
 	@rm -f $(filter-out $(addsuffix .ko,$(BUILT)),$(wildcard *.ko))
 
 headers:
@@ -35,6 +36,12 @@ install:
 	install -d $(MODDIR)
 	install -m 644 $(MODULES) $(MODDIR)
 	$(if $(DESTDIR),,depmod -a $(RELEASE))
+
+# Signs what `make` built with a key of the user's, for kernels that load nothing unsigned (Secure Boot).
+SIGN_KEY ?=
+SIGN_CERT ?=
+sign:
+	@tools/sign '$(KDIR)' '$(SIGN_KEY)' '$(SIGN_CERT)' $(MODULES)
 
 uninstall:
 	rm -f $(addprefix $(MODDIR)/,dm-remap.ko dm-remap-core.ko dm-remap-meta.ko dm-remap-health.ko)
@@ -127,6 +134,7 @@ help:
 	@echo "dm-remap $(VERSION)"
 	@echo "  make [KDIR=...]        build dm-remap.ko for the running kernel, or for the headers in KDIR"
 	@echo "  make BUILD_MODE=MODULAR   build it as several modules"
+	@echo "  make sign SIGN_KEY=... SIGN_CERT=...   sign it for Secure Boot, before it is installed"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
 	@echo "  make cli               build the command dmremap; make install-cli, uninstall-cli"
 	@echo "  make clean             leave nothing but the sources"
@@ -143,5 +151,5 @@ help:
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
-.PHONY: all headers install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
+.PHONY: all headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
 	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help
