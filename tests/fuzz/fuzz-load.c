@@ -81,18 +81,14 @@ static void claim_blank(const struct spare_disk *disk)
 	}
 }
 
-/* A disk that takes what it cannot read back: both copies of a table can end in such places. */
-static bool is_swallowed(const struct disk_user *user, const struct spare_disk *disk)
+/* A disk that takes what it cannot give back: the only whole copies can end up in such places. */
+static bool swallows(const struct spare_disk *disk)
 {
-	u32 segment;
-	u8 place[2];
+	unsigned int i;
 
-	for (segment = 0; segment < user->meta.super->in_use; segment++) {
-		dmr_super_places(user->meta.super, segment, place);
-		if (disk->fault[dmr_table_sector(segment, place[0]) / DMR_BLOCK_SECTORS] &
-		    disk->fault[dmr_table_sector(segment, place[1]) / DMR_BLOCK_SECTORS] & DISK_UNREADABLE)
+	for (i = 0; i < DISK_METAS; i++)
+		if ((disk->fault[disk_meta(i)] & (DISK_UNREADABLE | DISK_HEALS | DISK_UNWRITABLE)) == DISK_UNREADABLE)
 			return true;
-	}
 	return false;
 }
 
@@ -100,7 +96,7 @@ static bool is_swallowed(const struct disk_user *user, const struct spare_disk *
 static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 {
 	struct disk_map before, after;
-	bool needed = dmr_needs_repair(&user->meta), swallowed;
+	bool needed = dmr_needs_repair(&user->meta);
 	int r;
 
 	disk_map(user, &before);
@@ -108,10 +104,9 @@ static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 	CLAIM(needed || (!r && !disk->writes));
 	disk_map(user, &after);
 	CLAIM(!memcmp(&before, &after, sizeof(before)));
-	swallowed = is_swallowed(user, disk);
 	disk_done(user);
 	disk_load(user, disk);
-	if (swallowed && user->result) {
+	if (user->result && swallows(disk)) {
 		claim_refusal(user, disk);
 		return;
 	}
