@@ -113,7 +113,11 @@ static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 	CLAIM(!user->result && !user->meta.blank && !disk->writes);
 	disk_map(user, &after);
 	CLAIM(!memcmp(&before, &after, sizeof(before)));
-	if (r || is_broken(disk))
+	if (r || swallows(disk))
+		return;
+	/* A table copy that cannot be written has moved; a superblock cannot. */
+	CLAIM(!user->meta.repair && !user->meta.retire_count);
+	if (is_broken(disk))
 		return;
 	CLAIM(!dmr_needs_repair(&user->meta) && !user->meta.errors);
 	CLAIM(!disk_repair(user) && !disk->writes);
