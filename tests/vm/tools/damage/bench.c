@@ -150,15 +150,22 @@ uint32_t meta_at(unsigned int i)
 
 /* --- the spare's bytes ----------------------------------------------------------------------- */
 
-static void spare_read(uint8_t *to)
+static void spare_read(uint8_t *to, uint32_t sector, uint32_t count)
 {
-	if (pread(spare_fd, to, SPARE_BYTES, 0) != (ssize_t)SPARE_BYTES)
+	if (pread(spare_fd, to + (size_t)sector * SECTOR, (size_t)count * SECTOR, (off_t)sector * SECTOR) !=
+	    (ssize_t)count * SECTOR)
 		die("the spare cannot be read below its faults");
 }
 
+/* All of it would take longer than a load does. */
 uint8_t *spare_now(void)
 {
-	spare_read(now);
+	unsigned int i;
+
+	for (i = 0; i < SUPERS; i++)
+		spare_read(now, super_at(i), BLOCK);
+	for (i = 0; i < SEGMENTS * PLACES; i++)
+		spare_read(now, table_at(i / PLACES, i % PLACES), BLOCK);
 	return now;
 }
 
@@ -241,10 +248,9 @@ bool damage_is(const struct damage *damage, uint32_t block, enum kind kind)
 static void swap(const struct stretch *s)
 {
 	uint32_t other = other_side(s);
-	uint8_t *spare = spare_now();
 
-	spare_put(s->start, spare + (size_t)other * SECTOR, s->count);
-	spare_put(other, spare + (size_t)s->start * SECTOR, s->count);
+	spare_put(s->start, image[NOW] + (size_t)other * SECTOR, s->count);
+	spare_put(other, image[NOW] + (size_t)s->start * SECTOR, s->count);
 }
 
 static void fault(const struct stretch *s, const char *how)
@@ -268,7 +274,7 @@ static void change(const struct stretch *s, uint64_t *random)
 	for (i = 0; s->kind == RANDOM && i < bytes; i += 8)
 		memcpy(data + i, &(uint64_t){ next_random(random) }, 8);
 	if (s->kind == FLIP) {
-		memcpy(data, spare_now() + (size_t)s->start * SECTOR, bytes);
+		memcpy(data, image[NOW] + (size_t)s->start * SECTOR, bytes);
 		data[below(random, bytes)] ^= 1u << below(random, 8);
 	}
 	spare_put(s->start, data, s->count);
@@ -338,7 +344,8 @@ bool damage_has_commits(const struct damage *damage)
 
 bool spare_is_back(void)
 {
-	return !memcmp(spare_now(), image[NOW], SPARE_BYTES);
+	spare_read(now, 0, SPARE_SECTORS);
+	return !memcmp(now, image[NOW], SPARE_BYTES);
 }
 
 /* --- the pair --------------------------------------------------------------------------------- */
@@ -436,7 +443,7 @@ static void load_pair(void)
 static void remember(enum moment moment)
 {
 	list_read(list[moment]);
-	spare_read(image[moment]);
+	spare_read(image[moment], 0, SPARE_SECTORS);
 }
 
 /* One sector after the other of these units, so that all their tables are written. */

@@ -74,7 +74,7 @@ uint32_t super_at(unsigned int copy);
 uint32_t table_at(uint32_t segment, unsigned int place);
 uint32_t meta_at(unsigned int i);		/* those in use, by rising sector */
 void places_of(const uint8_t *spare, uint32_t segment, uint8_t place[2]);
-uint8_t *spare_now(void);			/* all of it, as it lies below s */
+uint8_t *spare_now(void);			/* its metadata, each block in its place, as it lies below s */
 bool spare_is_back(void);
 
 void damage_do(const struct damage *damage);

@@ -108,6 +108,7 @@ void forecast_for(const struct damage *damage, struct forecast *forecast)
 /* What the next load finds wrong, because the blocks stay broken; `rewritten`: all superblocks were, where they could be. */
 unsigned int lasting_errors(const struct damage *damage, bool rewritten)
 {
+	const uint8_t *spare = spare_now();
 	unsigned int i, errors = 0;
 	uint32_t segment;
 	uint8_t place[2];
@@ -117,7 +118,7 @@ unsigned int lasting_errors(const struct damage *damage, bool rewritten)
 			  (rewritten && damage_is(damage, super_at(i), UNWRITABLE));
 	/* What cannot be written has moved; what can be written and not read nobody knows of. */
 	for (segment = 0; segment < SEGMENTS; segment++) {
-		places_of(spare_now(), segment, place);
+		places_of(spare, segment, place);
 		errors += damage_is(damage, table_at(segment, place[0]), LASTING) ||
 			  damage_is(damage, table_at(segment, place[1]), LASTING);
 	}
