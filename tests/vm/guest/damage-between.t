@@ -60,7 +60,7 @@ check "C14: a life of loads, commits, repairs" life /tmp/now "$now"
 num "C14: it leaves a map" "$(wc -l </tmp/now.list)" -ge 4
 check "C14: with a table that moved" magic_at /tmp/now "$(table_at 0 1)"
 number=0
-# Back in 1970 and on in 2100, from there back, to and fro at each step.
+# Back in 1970 and on in 2100, from there back, or both by turns.
 for times in 3600 4102444800 "4102444800 3600" "3600 4102444800" "$now $((now - 86400)) $((now + 31536000)) 3600"; do
 	number=$((number + 1))
 	# shellcheck disable=SC2086 # several
