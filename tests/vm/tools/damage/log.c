@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel's log. Each of our lines but refusals is limited to ten in five seconds, by the place that prints it,
- * so it is looked for only where it cannot have been held back.
+ * The kernel's log. Each of our lines but refusals is limited to ten in five seconds, by the place that prints it, so it
+ * is looked for only where it cannot have been held back: the first ten since the kernel said that it had held back
+ * others in the function that prints it, which begins another five seconds, or since there was nothing for a while.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +14,26 @@
 #include "damage.h"
 
 #define BURST	10u
-#define WINDOW	6.0	/* seconds: what was printed longer ago does not count any more */
+#define WINDOW	6.0	/* seconds without any, after which it begins anew in any case */
 
-static const struct { const char *text, *name; bool limited; } lines[LINES] = {
-	[SAID_SUPER] = { "is unreadable, damaged or old: to be repaired", "a superblock to be repaired", true },
-	[SAID_TABLE] = { "is damaged or old: to be repaired", "a table to be repaired", true },
-	[SAID_REPAIRED] = { ": metadata repaired: ", "metadata repaired", true },
-	[SAID_WRITE] = { "writing the metadata block at sector", "a failed write", true },
-	[SAID_MOVED] = { " moved to sector ", "a table copy moved", true },
-	[SAID_FAILED] = { "repairing the spare's metadata failed", "a failed repair", true },
-	[SAID_FORMATTED] = { "spare formatted", "formatted", false },
-	[SAID_REFUSED] = { "dm-remap-v4: ", "a refusal", false },
+static const struct { const char *text, *name, *from; } lines[LINES] = {
+	[SAID_SUPER] = { "is unreadable, damaged or old: to be repaired", "a superblock to be repaired",
+			 "dmr_choose_super" },
+	[SAID_TABLE] = { "is damaged or old: to be repaired", "a table to be repaired", "dmr_load_table" },
+	[SAID_REPAIRED] = { ": metadata repaired: ", "metadata repaired", "dmr_repair" },
+	[SAID_WRITE] = { "writing the metadata block at sector", "a failed write",
+			 "dmr_metadata_write" },
+	[SAID_MOVED] = { " moved to sector ", "a table copy moved", "dmr_table_relocate" },
+	[SAID_FAILED] = { "repairing the spare's metadata failed", "a failed repair", NULL },
+	[SAID_FORMATTED] = { "spare formatted", "formatted", NULL },
+	[SAID_REFUSED] = { "dm-remap-v4: ", "a refusal", NULL },
 };
 
 static int kmsg = -1;
 static unsigned int seen[LINES];
 static unsigned long checked[LINES], skipped[LINES];
 static char refusal[1024];
-static double printed[LINES][BURST];	/* when the last ones were, in turn */
-static unsigned int turn[LINES];
+static struct { unsigned int count; double last; bool begins; } limit[LINES];	/* of those since it began */
 
 static double now(void)
 {
@@ -41,10 +43,23 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* "dmr_repair: 5 callbacks suppressed" */
+static void note_limit(const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < LINES; i++)
+		limit[i].begins |= lines[i].from && strstr(text, lines[i].from);
+}
+
 static void sort_line(const char *text)
 {
 	unsigned int i;
 
+	if (strstr(text, " callbacks suppressed")) {
+		note_limit(text);
+		return;
+	}
 	for (i = 0; i < LINES && !strstr(text, lines[i].text); i++)
 		;
 	if (i == LINES)
@@ -78,17 +93,26 @@ void log_begin(void)
 	*refusal = '\0';
 }
 
+/* May none of so many more have been held back? Those between which it began anew may. */
+static bool all_printed(enum line line, unsigned int wanted)
+{
+	bool begins = limit[line].begins || now() - limit[line].last > WINDOW, sure;
+
+	if (!wanted || !lines[line].from)
+		return true;
+	if (begins)
+		limit[line].count = 0;
+	sure = limit[line].count + wanted <= BURST && (wanted == 1 || !limit[line].begins);
+	limit[line].begins = false;
+	limit[line].count += wanted;
+	limit[line].last = now();
+	return sure;
+}
+
 void log_check(enum line line, unsigned int wanted)
 {
-	double t = now();
-	unsigned int i, recent = 0;
-
 	drain();
-	for (i = 0; i < BURST; i++)
-		recent += printed[line][i] && t - printed[line][i] < WINDOW;
-	for (i = 0; i < wanted; i++)
-		printed[line][turn[line]++ % BURST] = t;
-	if (!lines[line].limited || recent + wanted <= BURST) {
+	if (all_printed(line, wanted)) {
 		checked[line] += wanted;
 		holds(seen[line] == wanted, "the log says '%s' %u times, not %u", lines[line].name, seen[line], wanted);
 	} else {
