@@ -12,18 +12,19 @@ static const u8 faults[] = {
 	DISK_UNREADABLE, DISK_UNREADABLE | DISK_HEALS, DISK_UNWRITABLE, DISK_UNREADABLE | DISK_UNWRITABLE,
 };
 
-/* One whose copies are all at their places, and one with a copy at an alternate. */
-static struct spare_disk *healthy_disk(unsigned int which)
-{
-	static struct spare_disk *disk[2];
+/* One with a copy at an alternate, and one whose copies are all in their places. */
+static struct spare_disk *healthy[2];
 
-	if (!disk[0]) {
-		CLAIM(dmr_map_init());
-		disk[0] = disk_make(0x11, DMR_PLACE_B);
-		disk[1] = disk_make(0x11, DMR_TABLE_PLACES);
-	}
-	disk_restore(disk[which]);
-	return disk[which];
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	CLAIM(dmr_map_init());
+	healthy[0] = disk_make(0x11, DMR_PLACE_B);
+	healthy[1] = disk_make(0x11, DMR_TABLE_PLACES);
+	return 0;
 }
 
 /* A header that has its magic gets the checksum that it should have, so that the rest is looked at. */
@@ -125,10 +126,11 @@ static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct spare_disk *disk = healthy_disk(size & 1);
+	struct spare_disk *disk = healthy[size & 1];
 	struct disk_user user;
 	size_t at;
 
+	disk_restore(disk);
 	for (at = 0; size - at >= DMR_BLOCK_SIZE; at += DMR_BLOCK_SIZE)
 		lay(disk, data + at);
 	break_blocks(disk, data + at, size - at);
