@@ -96,6 +96,7 @@ enum line {
 };
 void log_begin(void);
 void log_check(enum line line, unsigned int wanted);
+void log_maybe(enum line line, unsigned int most);	/* nobody looks, but they count towards the limit */
 const char *log_refusal(void);			/* the last line with a reason; "" if there is none, or several */
 void log_summary(void);
 
