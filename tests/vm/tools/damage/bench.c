@@ -164,8 +164,10 @@ uint8_t *spare_now(void)
 
 	for (i = 0; i < SUPERS; i++)
 		spare_read(now, super_at(i), BLOCK);
-	for (i = 0; i < SEGMENTS * PLACES; i++)
-		spare_read(now, table_at(i / PLACES, i % PLACES), BLOCK);
+	for (i = 0; i < SEGMENTS; i++) {
+		spare_read(now, table_at(i, 0), BLOCK);
+		spare_read(now, table_at(i, 1), (PLACES - 1) * BLOCK);
+	}
 	return now;
 }
 

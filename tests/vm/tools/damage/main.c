@@ -317,6 +317,8 @@ static void one_block(struct score *score)
 		for (kind = 0; kind < KINDS; kind++) {
 			unsigned int full = score->full;
 
+			if (!everything && (kind == OLDEST || kind == TORN))
+				continue;
 			damage.at[0] = (struct stretch){ meta_at(i), BLOCK, kind };
 			try_damage(&damage, score);
 			/* Two copies that change places are two blocks. */
@@ -346,7 +348,7 @@ static void neighbours(struct score *score)
 				/* What is swapped twice is where it was. */
 				if (a == SWAPPED && b == SWAPPED)
 					continue;
-				if (!everything && (a != b || (i + i / 2 + a) % 2))
+				if (!everything && (a != b || (i / 2 + a) % 3))
 					continue;
 				damage.at[0] = (struct stretch){ meta_at(i), BLOCK, a };
 				damage.at[1] = (struct stretch){ meta_at(i + 1), BLOCK, b };
@@ -378,15 +380,15 @@ static void runs(struct score *score)
 		for (kind = 0; kind < KINDS && is_news(i); kind++) {
 			uint32_t at = meta_at(i), before = at + BLOCK > RUN ? at + BLOCK - RUN : 0;
 
-			if (everything || (i + kind) % 6 == 0)
+			if (everything || (i + kind) % 10 == 0)
 				one_run(at, RUN, kind, score);
-			if (everything || (i + kind) % 6 == 3)
+			if (everything || (i + kind) % 10 == 5)
 				one_run(before, RUN, kind, score);
 			if (everything)
 				one_run(before + BLOCK * below(&random, RUN / BLOCK), RUN, kind, score);
 		}
 	}
-	for (more = everything ? 200 : 12; more; more--) {
+	for (more = everything ? 200 : 8; more; more--) {
 		uint32_t count = 1 + below(&random, RUN), start = below(&random, SPARE_SECTORS - RUN);
 
 		/* Faults are whole physical blocks. */
