@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# C14: each metadata block damaged in every way, neighbours alike, some runs: the full map or a clear refusal. Quick; all of it: damage-all.t.
+# C14: each metadata block damaged in nearly every way, some neighbours, some runs: the full map or a clear refusal. Quick; all of it: damage-all.t.
 # tools: damage
 # timeout: 200
 # kernels: one
