@@ -173,13 +173,13 @@ static void check_copies(const struct damage *damage)
 #define ANY	~0u
 
 /* What may have been said on the way, where it does not matter; of a failed write each line about writes. */
-static void some_lines(unsigned int loads)
+static void some_lines(void)
 {
 	unsigned int failed = spare_count("failed_writes");
 
-	log_maybe(SAID_SUPER, loads * SUPERS);
-	log_maybe(SAID_TABLE, loads * SEGMENTS);
-	log_maybe(SAID_REPAIRED, loads);
+	log_maybe(SAID_SUPER, SUPERS);
+	log_maybe(SAID_TABLE, SEGMENTS);
+	log_maybe(SAID_REPAIRED, 1);
 	log_maybe(SAID_WRITE, failed);
 	log_maybe(SAID_MOVED, failed);
 }
@@ -247,6 +247,20 @@ static void load_again(const struct damage *damage, const char *wanted, bool rew
 	check_list(wanted, when);
 }
 
+static void commit(void)
+{
+	uint8_t was[SEGMENTS][2];
+
+	all_places(was);
+	leap();
+	spare_clear();
+	log_begin();
+	holds(pair_commits(), "a commit fails");
+	log_check(SAID_WRITE, spare_count("failed_writes"));
+	log_check(SAID_MOVED, moved_copies(was));
+	check_list(list_then, "after commits");
+}
+
 static void check_full(const struct damage *damage, const struct forecast *forecast, struct score *score)
 {
 	unsigned int errors = forecast->supers + forecast->tables;
@@ -268,10 +282,7 @@ static void check_full(const struct damage *damage, const struct forecast *forec
 	load_again(damage, list[NOW], errors, "loaded again");
 	if (!commits)
 		return;
-	leap();
-	holds(pair_commits(), "a commit fails");
-	some_lines(0);
-	check_list(list_then, "after commits");
+	commit();
 	load_again(damage, list_then, true, "loaded after commits");
 	check_copies(damage);
 	check_data(damage);
@@ -291,12 +302,12 @@ static void try_damage(struct damage *damage, struct score *score)
 	if (r) {
 		holds(forecast.promise != FULL, "it is refused: %s", log_refusal());
 		check_refusal(&forecast, r);
-		some_lines(1);
+		some_lines();
 		score->refused++;
 	} else if (forecast.promise == UNKNOWABLE) {
 		if (!dm_resume("r"))
 			check_older(&forecast);
-		some_lines(1);
+		some_lines();
 		score->old++;
 	} else if (holds(forecast.promise == FULL, "it is not refused, which it should be: %s", forecast.why)) {
 		check_full(damage, &forecast, score);
@@ -441,7 +452,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		bench_pair(seed, alternate);
 		log_begin();
-		some_lines(1);
+		some_lines();
 		group("one block", one_block);
 		group("neighbours", neighbours);
 		group("runs up to 512 KiB", runs);
