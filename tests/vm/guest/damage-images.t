@@ -2,6 +2,7 @@
 # C14: spares with evil content, as tests/images has them, come to the same end in the kernel as in user space: the same map, or a refusal in the same words.
 # files: tests/images
 # command: dmremap
+# suite: long
 # timeout: 400
 # kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
