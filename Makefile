@@ -18,10 +18,13 @@ KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR) BUILD_MODE=$(BUILD_MODE)
 K	?=
 T	?=
 
-# The sign passes -j on, which make does by itself only where it reads $(MAKE).
-all: headers
-	+$(KBUILD) modules
+# What another mode left is removed. The list is read before the first line of a recipe runs, so that line is in another.
+all: modules
 	@rm -f $(filter-out $(addsuffix .ko,$(BUILT)),$(wildcard *.ko))
+
+# The sign passes -j on, which make does by itself only where it reads $(MAKE).
+modules: headers
+	+$(KBUILD) modules
 
 headers:
 ifeq ($(filter INTEGRATED MODULAR,$(BUILD_MODE)),)
@@ -151,5 +154,5 @@ help:
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
-.PHONY: all headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
+.PHONY: all modules headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
 	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help
