@@ -113,7 +113,7 @@ check-crash: deps
 	@tests/check -k '$(K)' crash
 
 check-damage: deps
-	@tests/check damage
+	@tests/check -k '$(K)' damage
 
 check-debug: deps
 	@tests/check -t '$(T)' debug
@@ -145,7 +145,7 @@ help:
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
 	@echo "  make check-crash [K=6.12]         the power fails thousands of times, and nothing may be lost (some 15 minutes)"
-	@echo "  make check-damage      all metadata damaged in every way, in user space"
+	@echo "  make check-damage [K=6.12]        all metadata damaged in every way, in user space and in a guest"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
