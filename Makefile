@@ -4,8 +4,8 @@
 
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
-# The kernel that KDIR belongs to, which is where the modules are installed.
-RELEASE	 = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
+# The kernel that KDIR belongs to, which is where the modules are installed. kernel.release is not it for Debian's 6.1.
+RELEASE	 = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
 MODDIR	 = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 VERSION	:= $(shell cat VERSION)
 # INTEGRATED: one module. MODULAR: several, of which dm-remap-health is optional.
@@ -65,6 +65,20 @@ install-cli:
 
 uninstall-cli:
 	rm -f $(addprefix $(DESTDIR),$(CLI_FILES))
+
+# Packages, in build/packages; packaging/build says more.
+PACKAGES = dkms-deb deb dkms-rpm rpm
+$(PACKAGES):
+	@KDIR='$(KDIR)' packaging/build $@
+
+packages:
+	@KDIR='$(KDIR)' packaging/build $(PACKAGES)
+
+check-packages: deps
+	@tests/deps packages
+	@tests/check -t '$(T)' packages
+
+.PHONY: $(PACKAGES) packages check-packages
 
 # Works without headers, so it does not ask Kbuild.
 clean:
@@ -129,6 +143,7 @@ help:
 	@echo "  make BUILD_MODE=MODULAR   build it as several modules"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
 	@echo "  make cli               build the command dmremap; make install-cli, uninstall-cli"
+	@echo "  make deb | dkms-deb | rpm | dkms-rpm | packages [KDIR=...]   packages, in build/packages"
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
@@ -140,6 +155,7 @@ help:
 	@echo "  make check-damage      all metadata damaged in every way, in user space"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
+	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
