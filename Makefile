@@ -75,10 +75,13 @@ packages:
 	@KDIR='$(KDIR)' packaging/build $(PACKAGES)
 
 check-packages: deps
-	@tests/deps packages
 	@tests/check -t '$(T)' packages
 
-.PHONY: $(PACKAGES) packages check-packages
+# TESTING_SUMMARY.md, from what the suites printed last.
+summary:
+	@tests/summary >TESTING_SUMMARY.md.new && mv TESTING_SUMMARY.md.new TESTING_SUMMARY.md
+
+.PHONY: $(PACKAGES) packages check-packages summary
 
 # Works without headers, so it does not ask Kbuild.
 clean:
@@ -147,7 +150,7 @@ help:
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, check-kernels, check-crash, check-damage, check-debug and check-race"
+	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -packages, -debug and -race"
 	@echo "  make check-unit | check-fuzz | check-cmd | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
@@ -156,6 +159,7 @@ help:
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
 	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
+	@echo "  make summary           TESTING_SUMMARY.md from the logs of what ran last"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
