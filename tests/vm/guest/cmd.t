@@ -44,6 +44,12 @@ refuses "a file" 3 "no block device" create "$main" "$(disk_file spare)"
 refuses "main as its own spare" 3 "same device" create "$main" "$main"
 refuses "a short spare" 3 "too short" create "$main" "$tiny"
 refuses "a spare of larger blocks" 3 "blocks of 4096 bytes" create "$main" "$coarse"
+if modprobe null_blk nr_devices=0 2>/dev/null && grep -q zoned /sys/kernel/config/nullb/features; then
+	mk_null zones 64M zoned=1 zone_size=4
+	# shellcheck disable=SC2154 # mk_null sets it
+	refuses "a zoned spare" 3 "$zones is a zoned device" create "$main" "$zones"
+	refuses "a zoned main" 3 "$zones is a zoned device" create "$zones" "$spare"
+fi
 refuses "a wrong name" 2 "is no name" create "$main" "$spare" "a/b"
 blockdev --setro "$spare"
 refuses "a spare that is read-only" 3 "is read-only" create "$main" "$spare"
@@ -51,7 +57,7 @@ blockdev --setrw "$spare"
 dm_create taken "0 8 error"
 refuses "a name that is taken" 4 "there is a device taken already" create "$main" "$spare" taken
 mkfs.ext4 -q -L precious "$other" 4M
-mkdir -p /mnt/x && mount "$other" /mnt/x
+mkdir -p /mnt/x && mount -t ext4 "$other" /mnt/x
 refuses "a spare that is mounted" 4 "mounted at /mnt/x" create --wipe "$main" "$other"
 refuses "a main that is mounted" 4 "mounted at /mnt/x" create "$other" "$spare"
 umount /mnt/x
@@ -162,6 +168,14 @@ next=$(sed -n 's/^  next: \(.*\) goes on$/\1/p' err)
 is "and how to go on" "$next" "dmremap remap lazy $at $((1600 - at))"
 check "so it is gone on with" $next
 is "to the end" "$(owned_sectors lazy)" 1600
+script -qec "dmremap unremap lazy 0 1600" typescript >/dev/null
+bars=$(tr '\r' '\n' <typescript | grep '^\[')
+like "on a terminal a bar shows how far it is" "$(head -n 1 <<<"$bars")" '^\[#* +\] +[0-9]+% [0-9]+$'
+is "at the end it is full" "$(tail -n 1 <<<"$bars")" "[########################################] 100% 1600"
+check "and grows" cmp <(echo "$bars") <(sort -s -t ']' -k 2n <<<"$bars")
+is "all is back" "$(owned_sectors lazy)" 0
+run unremap lazy 0 1600
+is "without a terminal there is no bar" "$status $err" "0 "
 dmremap stop lazy
 dmsetup remove slow
 
@@ -171,7 +185,7 @@ exec 9</dev/mapper/safe
 refuses "a pair in use is not stopped" 4 "safe is in use" stop safe
 exec 9<&-
 mkfs.ext4 -q /dev/mapper/safe
-mount /dev/mapper/safe /mnt/x
+mount -t ext4 /dev/mapper/safe /mnt/x
 refuses "nor one that is mounted" 4 "mounted at /mnt/x" stop safe
 umount /mnt/x
 dmremap remap safe 2000 8 >/dev/null

@@ -5,7 +5,7 @@
 # timeout: 2400
 . /vm/crash-lib.sh
 crash_disks
-crash 800 1 relocate requests moves &
+crash 900 1 relocate requests moves &
 crash 600 2 tables grow repair mixed
 wait
 done_testing

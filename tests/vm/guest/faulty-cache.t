@@ -242,14 +242,14 @@ check "and the disk works after restore" put again 0 256
 mkfs.ext4 -q -F -E lazy_itable_init=0 "$f" 20000
 flush
 for seed in 1 2 3; do
-	mount "$f" /mnt
+	mount -t ext4 "$f" /mnt
 	dd if=<(pattern "file$seed" 0 2000) of="/mnt/synced$seed" bs=64k status=none
 	sync "/mnt/synced$seed"
 	dd if=<(pattern junk 0 4000) of="/mnt/unsynced" bs=64k status=none
 	message f cut random "$seed"
 	umount /mnt
 	message f restore
-	check "seed $seed: ext4 comes back by its journal" mount "$f" /mnt
+	check "seed $seed: ext4 comes back by its journal" mount -t ext4 "$f" /mnt
 	check "seed $seed: with what was synced" cmp <(pattern "file$seed" 0 2000) "/mnt/synced$seed"
 	umount /mnt
 	check "seed $seed: and is consistent" e2fsck -fn "$f"

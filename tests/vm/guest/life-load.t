@@ -93,7 +93,7 @@ dmsetup remove r
 remap_create r $f /dev/mapper/s || bail "no pair"
 message f good 0 0
 mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 $r 16384
-mount $r /mnt
+mount -t ext4 $r /mnt
 dd if=<(pattern file 0 4000) of=/mnt/file bs=64k status=none
 message f bad_every 0 0 64 8 write
 check "C15: suspending freezes a file system whose writes fail below" timeout 60 dmsetup suspend r
