@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The RPMs are installed, upgraded and removed in a root of their own, with rpm's own database. It has the programs of a Debian
 # system, DKMS and a kernel's headers among them; an empty package tells rpm so.
+# shellcheck disable=SC2046 # words
 . "$(dirname "$0")/lib.sh"
 
 packages || bail "packages are built"
@@ -12,9 +13,13 @@ rpm() { inside rpm --nosignature "$@"; }
 modules() { (cd "$system/lib/modules" && find . -name 'dm-remap*.ko*' | sed "s|^\./$release/||" | LC_ALL=C sort | xargs); }
 left() { (cd "$system" && find . -xdev \( -path ./proc -o -path ./new -o -path ./old \) -prune -o -iname '*dm-remap*' -print -o -name 'dmremap*' -print); }
 all=(dm-remap dm-remap-utils dm-remap-devel dm-remap-doc)
-of() { local v=$1 name arch; shift; for name; do # VERSION NAME...: their files
-	for arch in x86_64 noarch; do [ ! -e "$system/$v/$name"-*."$arch.rpm" ] || (cd "$system" && echo /$v/"$name"-[0-9]*."$arch.rpm"); done
-done; }
+of() { # VERSION NAME...: their files
+	local v=$1 name f
+	shift
+	for name; do
+		for f in "$system/$v/$name"-[0-9]*.rpm; do echo "/$v/${f##*/}"; done
+	done
+}
 
 check "rpm's database is made" rpm --initdb
 check_fails "without a kernel, dm-remap is refused" rpm -i $(of new dm-remap)
