@@ -43,5 +43,7 @@ unlike "no package has the target of the tests" "$(for f in "$made"/new/*.deb; d
 is "dm-remap-devel has the two public headers" "$(rpm -qlp "$made/new/dm-remap-devel-$version-1.noarch.rpm" | grep '\.h$' | xargs)" \
 	"/usr/include/dm-remap/format.h /usr/include/dm-remap/interface.h"
 like "dm-remap of RPM wants its kernel" "$(rpm -qp --requires "$made/new/dm-remap-$version-1.x86_64.rpm")" \
-	"kernel-uname-r = $(sed 's/-/_/2g' <<<"$release")"
+	"/lib/modules/$release/modules.builtin"
+sed -e "s|@VERSION@|$version|; s|@RELEASE@|6.8.5-301.fc40.x86_64|" "$top/packaging/rpm/dm-remap.spec" >"$work/dm-remap.spec"
+like "and Fedora's by its name there" "$(rpmspec -q --requires "$work/dm-remap.spec")" 'kernel-uname-r = 6\.8\.5-301\.fc40\.x86_64'
 done_testing
