@@ -7,6 +7,7 @@ cache=${DM_REMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dm-remap}
 made=$top/build/package
 version=$(cat "$top/VERSION")
 old=0.9.0
+documents=("$top/PACKAGING.md" "$top/docs/development/DKMS.md")
 count=0 failures=0
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -115,3 +116,15 @@ inside() { # COMMAND...
 }
 
 apt() { inside apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@"; }
+
+## Documents
+
+block() { # NAME: the commands of a block of the documents
+	awk -v mark="<!-- tests/package: $1 -->" '$0 == mark { on = 1; next } on && /^```$/ { exit } on && !/^```/' "${documents[@]}"
+}
+
+# As somebody who types them, in the folder of the packages. A pipe ends badly with any part of it.
+documented() { # NAME
+	check "block $1 of the documents" inside bash -euc "cd /new; sudo() { \"\$@\"; }
+$(block "$1")"
+}
