@@ -19,6 +19,7 @@ like "the unit is enabled" "$(readlink "$system/etc/systemd/system/sysinit.targe
 "${as_root[@]}" ln -s /test/dm-remap-test.service "$system/etc/systemd/system/multi-user.target.wants/"
 "${as_root[@]}" ln -s /test/dm-remap-test.service "$system/etc/systemd/system/"
 "${as_root[@]}" cp "$here/guest/at-its-end" "$system/etc/initramfs-tools/scripts/local-bottom/"
+block load | "${as_root[@]}" tee "$system/test/load" >/dev/null
 { echo "old=$old"; echo "version=$version"; } | "${as_root[@]}" tee "$system/test/versions" >/dev/null
 # Elsewhere than the image, which has its own from the first boot on.
 "${as_root[@]}" cp "$system/boot/vmlinuz-$release" "$work/vmlinuz"

@@ -123,8 +123,10 @@ block() { # NAME: the commands of a block of the documents
 	awk -v mark="<!-- tests/package: $1 -->" '$0 == mark { on = 1; next } on && /^```$/ { exit } on && !/^```/' "${documents[@]}"
 }
 
-# As somebody who types them, in the folder of the packages. A pipe ends badly with any part of it.
+# As somebody would who typed them in the folder of the packages, on that system's kernel.
 documented() { # NAME
-	check "block $1 of the documents" inside bash -euc "cd /new; sudo() { \"\$@\"; }
+	check "block $1 of the documents" inside bash -euc "cd /new
+sudo() { \"\$@\"; }
+modinfo() { command modinfo -k $release \"\$@\"; }
 $(block "$1")"
 }

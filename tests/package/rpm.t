@@ -85,4 +85,13 @@ check "rpm verifies it" rpm -V dm-remap-dkms
 check "it is removed" rpm -e dm-remap-dkms
 is "nothing is left of it" "$(left)" ""
 is "DKMS knows nothing of it" "$(inside dkms status)" ""
+
+## As the documents say
+
+documented rpm-install
+like "which shows what is there" "$out" "dm-remap/$version, $release, x86_64: installed"
+documented rpm-verify
+like "which shows that dm-remap is to stay away" "$out" '^dm-remap$'
+documented rpm-remove
+is "which leaves nothing" "$(left)" ""
 done_testing
