@@ -50,9 +50,10 @@ is "modprobe finds it" "$(inside modinfo -k "$release" -F version dm-remap)" "$v
 check "rpm verifies them" rpm -V "${all[@]}"
 like "the command runs" "$(inside dmremap --version)" "$version"
 check "its pages are there" test -s "$system/usr/share/man/man8/dmremap.8.gz"
-check "a program builds with the headers" inside sh -c \
-	'printf "#include <stdint.h>\n#include <dm-remap/format.h>\n#include <dm-remap/interface.h>\nint main(void) { return 0; }\n" |
-		gcc -x c -o /tmp/a - && /tmp/a'
+mkdir "$work/include"
+cp -r "$system/usr/include/dm-remap" "$work/include/"
+printf '#include <stdint.h>\n#include <dm-remap/format.h>\n#include <dm-remap/interface.h>\nint main(void) { return 0; }\n' >"$work/a.c"
+check "a program builds with the headers" gcc -I "$work/include" -o "$work/a" "$work/a.c"
 check_fails "dm-remap-dkms is refused beside it" rpm -i $(of new dm-remap-dkms)
 like "because they conflict" "$out" 'dm-remap.* conflicts with '
 check "they are removed" rpm -e "${all[@]}"
