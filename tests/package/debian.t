@@ -16,7 +16,7 @@ strays() {
 	inside sh -c 'cat /var/lib/dpkg/info/*.list' | LC_ALL=C sort -u >"$work/owned"
 	(cd "$system" && "${as_root[@]}" find . -xdev -path ./proc -prune -o -print) | sed 's/^\.//' | LC_ALL=C sort |
 		LC_ALL=C comm -23 - "$work/owned" |
-		grep -vE "^/(new|old|second|tmp|var/(cache|log|lib/(dpkg|apt|systemd|ucf))|usr/share/mime|usr/lib/modules)(/|\$)|$second|/__pycache__|^/etc/(ld\.so\.cache|mailcap|alternatives)|^/usr/bin/[a-z0-9]+\$|^/usr/share/man/|/var/lib/dkms/mok\."
+		grep -vE "^/(new|old|second|tmp|var/(cache|log|lib/(dpkg|apt|systemd|ucf))|usr/share/mime|usr/lib/modules)(/|\$)|${second//+/\\+}|/__pycache__|^/etc/(ld\.so\.cache|mailcap|alternatives)|^/usr/bin/[a-z0-9]+\$|^/usr/share/man/|/var/lib/dkms/mok\."
 }
 
 strays >"$work/before"
@@ -35,9 +35,9 @@ like "dkms still has it" "$(inside dkms status)" "dm-remap/$old, $release, x86_6
 ## A second kernel
 
 check "a second kernel is installed" inside sh -c 'dpkg -i /second/*.deb'
-like "DKMS built dm-remap for it" "$(inside dkms status)" "dm-remap/$old, $second, x86_64: installed"
+has "DKMS built dm-remap for it" "$(inside dkms status)" "dm-remap/$old, $second, x86_64: installed"
 is "one module is installed there" "$(modules "$second")" dm-remap
-like "it is for that kernel" "$(inside modinfo -k "$second" -F vermagic dm-remap)" "^$second "
+has "it is for that kernel" " $(inside modinfo -k "$second" -F vermagic dm-remap)" " $second "
 
 ## A build that fails
 
@@ -45,7 +45,7 @@ header=$(cd "$system" && find usr/src -path '*6.12*common*/include/linux/device-
 "${as_root[@]}" mv "$system/$header" "$work/header"
 before=$(sums)
 check_fails "an upgrade fails if one build does" apt install "/new/dm-remap-dkms_${version}_all.deb"
-like "it says which, loudly" "$out" "THE BUILD FOR $second FAILED"
+has "it says which, loudly" "$out" "THE BUILD FOR $second FAILED"
 like "and why" "$out" 'device-mapper\.h'
 is "all modules are the same as before" "$(sums)" "$before"
 unlike "dkms has nothing of the new version" "$(inside dkms status)" "$version"

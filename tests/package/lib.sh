@@ -46,6 +46,9 @@ is() { # SENTENCE GOT WANTED
 like() { # SENTENCE GOT REGEX
 	if [[ $2 =~ $3 ]]; then ok "$1"; else not_ok "$1" "got '$2', which does not match /$3/"; fi
 }
+has() { # SENTENCE GOT TEXT
+	if [[ $2 == *"$3"* ]]; then ok "$1"; else not_ok "$1" "got '$2', which does not have '$3'"; fi
+}
 unlike() { # SENTENCE GOT REGEX
 	if [[ $2 =~ $3 ]]; then not_ok "$1" "got '$2', which matches /$3/"; else ok "$1"; fi
 }
