@@ -18,8 +18,9 @@ KBUILD	 = $(MAKE) -C $(KDIR) M=$(CURDIR) BUILD_MODE=$(BUILD_MODE)
 K	?=
 T	?=
 
+# The sign passes -j on, which make does by itself only where it reads $(MAKE).
 all: headers
-	$(KBUILD) modules
+	+$(KBUILD) modules
 	@rm -f $(filter-out $(addsuffix .ko,$(BUILT)),$(wildcard *.ko))
 
 headers:
@@ -35,6 +36,12 @@ install:
 	install -d $(MODDIR)
 	install -m 644 $(MODULES) $(MODDIR)
 	$(if $(DESTDIR),,depmod -a $(RELEASE))
+
+# Signs what `make` built with a key of the user's, for kernels that load nothing unsigned (Secure Boot).
+SIGN_KEY ?=
+SIGN_CERT ?=
+sign:
+	@tools/sign '$(KDIR)' '$(SIGN_KEY)' '$(SIGN_CERT)' $(MODULES)
 
 uninstall:
 	rm -f $(addprefix $(MODDIR)/,dm-remap.ko dm-remap-core.ko dm-remap-meta.ko dm-remap-health.ko)
@@ -123,7 +130,7 @@ check-crash: deps
 	@tests/check -k '$(K)' crash
 
 check-damage: deps
-	@tests/check damage
+	@tests/check -k '$(K)' damage
 
 check-debug: deps
 	@tests/check -t '$(T)' debug
@@ -144,6 +151,7 @@ help:
 	@echo "dm-remap $(VERSION)"
 	@echo "  make [KDIR=...]        build dm-remap.ko for the running kernel, or for the headers in KDIR"
 	@echo "  make BUILD_MODE=MODULAR   build it as several modules"
+	@echo "  make sign SIGN_KEY=... SIGN_CERT=...   sign it for Secure Boot, before it is installed"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
 	@echo "  make cli               build the command dmremap; make install-cli, uninstall-cli"
 	@echo "  make deb | dkms-deb | rpm | dkms-rpm | packages [KDIR=...]   packages, in build/packages"
@@ -155,7 +163,7 @@ help:
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
 	@echo "  make check-crash [K=6.12]         the power fails thousands of times, and nothing may be lost (some 15 minutes)"
-	@echo "  make check-damage      all metadata damaged in every way, in user space"
+	@echo "  make check-damage [K=6.12]        all metadata damaged in every way, in user space and in a guest"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
 	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
@@ -163,5 +171,5 @@ help:
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
-.PHONY: all headers install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
+.PHONY: all headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
 	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help

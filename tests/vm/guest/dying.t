@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C3, C13: fio with verification over a disk whose sectors keep dying, thousands of them, while it is
 # rewritten: no wrong byte, and no error on any write until the pool is full.
+# kernels: one
 # timeout: 500
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh

@@ -163,8 +163,9 @@ check "C7: all of it is there" eval 'holds kept 1000 2 && holds new 1002 2 && ho
 fresh
 message s bad "$(slot_sector 4)" 8 write
 message m bad 2000 256 write
-worker_busy 3000 11000
+worker_held 3000
 writes new 2000 256 & writer=$!
+worker_lets_go 2
 ends_well "C20: a write that waited too long to be tried on main again" $busy
 ends_well "C3: is relocated, though a slot is bad" $writer
 check "C3: all of it is there" holds new 2000 256

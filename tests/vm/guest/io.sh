@@ -79,14 +79,19 @@ is_back_when_asked() { # SENTENCE NAME
 }
 # What main and spare keep in their volatile caches is durable.
 sync_disks() { message m sync && message s sync; }
-# Keeps the worker busy for so long, with a write to a unit that main fails slowly; sets $busy to the writer's PID.
-worker_busy() { # SECTOR MS
+# The worker is at a write to this unit, which main holds; sets $busy to the writer's PID. worker_lets_go when
+# COUNT writes have failed and their patience (C20) is over: that is a matter of time, and of nothing else.
+worker_held() { # SECTOR
+	message m stats_clear
 	message m bad "$1" 8 write hold "$1" 8 write times 2
 	writes busy "$1" 8 & busy=$!
 	message m wait waiting 1 60000
 	message m release 1
 	message m wait waiting 1 60000
-	message m bad "$1" 8 write delay "$2"
+}
+worker_lets_go() { # COUNT
+	message m wait failed_writes "$1" 60000
+	sleep 11
 	message m release
 }
 

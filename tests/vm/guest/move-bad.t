@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C7: a slot that goes bad under its unit: on read, on write, and in the middle of the move that follows; what can be
 # rescued is, main's stale content is never served, and the slot is not used again.
+# kernels: one
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/move-lib.sh

@@ -47,7 +47,7 @@ static int simple(unsigned long command, const char *name, unsigned int flags)
 	return r;
 }
 
-static int load(const char *name, const char *table)
+int dm_load(const char *name, const char *table)
 {
 	struct dm_ioctl *io = request(name, 0);
 	struct dm_target_spec *spec = (void *)((char *)io + io->data_start);
@@ -74,17 +74,13 @@ static int make_node(const char *name, unsigned long long dev)
 	return mknod(path, S_IFBLK | 0600, makedev(major, minor)) ? -errno : 0;
 }
 
-int dm_create(const char *name, const char *table)
+int dm_make(const char *name)
 {
 	struct dm_ioctl *io = request(name, 0);
 	int r = call(DM_DEV_CREATE, io);
 
 	if (!r) {
 		r = make_node(name, io->dev);
-		if (!r)
-			r = load(name, table);
-		if (!r)
-			r = simple(DM_DEV_SUSPEND, name, 0);
 		if (r)
 			dm_remove(name);
 	}
@@ -92,14 +88,33 @@ int dm_create(const char *name, const char *table)
 	return r;
 }
 
+int dm_resume(const char *name)
+{
+	return simple(DM_DEV_SUSPEND, name, 0);
+}
+
+int dm_create(const char *name, const char *table)
+{
+	int r = dm_make(name);
+
+	if (r)
+		return r;
+	r = dm_load(name, table);
+	if (!r)
+		r = dm_resume(name);
+	if (r)
+		dm_remove(name);
+	return r;
+}
+
 int dm_reload(const char *name, const char *table)
 {
-	int r = load(name, table);
+	int r = dm_load(name, table);
 
 	if (!r)
 		r = simple(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG);
 	if (!r)
-		r = simple(DM_DEV_SUSPEND, name, 0);
+		r = dm_resume(name);
 	return r;
 }
 

@@ -13,6 +13,9 @@
 #define DM_TEXT		65536
 
 /* Table lines without start and length of the whole device: "<start> <length> <target> <args>". */
+int dm_make(const char *name);				/* a device without a table */
+int dm_load(const char *name, const char *table);	/* for its next resume */
+int dm_resume(const char *name);
 int dm_create(const char *name, const char *table);	/* loaded and resumed; nothing is left if it fails */
 int dm_reload(const char *name, const char *table);	/* live */
 int dm_remove(const char *name);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "powercut.h"
 
@@ -45,21 +46,96 @@ void run_format(const char *name, unsigned int points)
 
 #define AT	4096u		/* the unit that changes: main's sectors, from here on 8 */
 
+/*
+ * The writes are named by their places: superblocks S0 to S3, table copies A and B of a segment. A step that begins
+ * elsewhere, or writes something else, would tear what nobody looked at, or nothing.
+ */
 struct step {
 	const char *name;
+	const char *writes;		/* its metadata writes, in order; each is torn */
 	const char *before;		/* sectors that are the spare's, to their end */
 	const char *now;		/* a message; NULL: a write that main fails */
 	const char *slot;		/* the slot that fails it, too */
+	bool anew;			/* the pair has just been loaded, and has written nothing yet */
 };
 
 static const struct step steps[] = {
-	{ .name = "a relocation" },
-	{ .name = "remap", .now = "remap 4096 8" },
-	{ .name = "unremap", .before = "4096 4104", .now = "unremap 4096 8" },
-	{ .name = "a move", .before = "4096 4104", .slot = "bad 8200 8 write" },
-	{ .name = "a new segment", .before = "0 2016", .now = "remap 4096 8" },
-	{ .name = "grow", .now = "grow" },
+	{ .name = "a relocation", .writes = "A0 B0" },
+	{ .name = "remap", .writes = "A0 B0", .now = "remap 4096 8" },
+	{ .name = "unremap", .writes = "A0 B0", .before = "4096 4104", .now = "unremap 4096 8" },
+	{ .name = "the first commit of a session", .writes = "S1 S2 S3 S0 A0 B0", .anew = true, .now = "remap 4096 8" },
+	{ .name = "a move", .writes = "A0 B0 A0 B0", .before = "4096 4104", .slot = "bad 8200 8 write" },
+	{ .name = "a new segment", .writes = "A1 B1 S1 S2 S3 S0", .before = "0 2016", .now = "remap 4096 8" },
+	{ .name = "grow", .writes = "S1 S2 S3 S0", .now = "grow" },
 };
+
+#define WRITES		16u		/* more than any step has */
+
+/* Where the metadata writes since log_clear went, and how many they were. */
+static unsigned int writes_of_spare(char place[WRITES][8])
+{
+	static const char *const table[] = { [0] = "A", [253] = "P", [254] = "Q", [255] = "B" };
+	static char text[DM_TEXT];
+	unsigned long long sector;
+	char op[16], flags[64], *line, *rest;
+	unsigned int n = 0, block;
+
+	if (dm_message(S, text, "log"))
+		die("s has no log");
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (sscanf(line, "%*s %*s %15s %llu %*s %63s", op, &sector, flags) != 3)
+			die("a line of the log of s is '%s'", line);
+		if (strcmp(op, "write") || !strstr(flags, "fua"))
+			continue;
+		if (n == WRITES)
+			die("more than %u metadata writes", WRITES);
+		block = sector < FIRST_SEGMENT ? 0 : (sector - FIRST_SEGMENT) % SEGMENT / 8;
+		if (sector < FIRST_SEGMENT)
+			snprintf(place[n++], sizeof(*place), "S%u", (unsigned int)(sector / SEGMENT));
+		else
+			snprintf(place[n++], sizeof(*place), "%s%u", !block || block > SLOTS ? table[block] : "data",
+				 (unsigned int)((sector - FIRST_SEGMENT) / SEGMENT));
+	}
+	return n;
+}
+
+/* The first `n` writes went where they should; `all`: and there were no more. */
+static bool writes_are(const struct step *step, unsigned int n, bool all)
+{
+	char place[WRITES][8], got[256] = "", wanted[256];
+	unsigned int seen = writes_of_spare(place), i;
+	size_t length = 0, end;
+
+	for (i = 0; i < seen && (all || i < n); i++)
+		length += snprintf(got + length, sizeof(got) - length, "%s%s", i ? " " : "", place[i]);
+	for (end = 0, i = 0; step->writes[end] && (step->writes[end] != ' ' || ++i < n); end++)
+		;
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)end, step->writes);
+	if (!strcmp(got, wanted))
+		return true;
+	violation("%s, write %u: the metadata writes are '%s', not '%s'", step->name, n, got, wanted);
+	return false;
+}
+
+static unsigned int writes_wanted(const struct step *step)
+{
+	unsigned int n = 1;
+	const char *at;
+
+	for (at = step->writes; *at; at++)
+		n += *at == ' ';
+	return n;
+}
+
+static uint64_t kept_of_spare(void)
+{
+	static char text[DM_TEXT];
+	const char *at;
+
+	if (dm_status(S, text) || !(at = strstr(text, " kept ")))
+		die("s has no status");
+	return strtoull(at + 6, NULL, 10);
+}
 
 static bool write_unit(uint32_t version)
 {
@@ -131,8 +207,15 @@ static void torn_begin(const struct step *step, uint64_t full, struct map *old)
 	if (!write_unit(1))
 		die("the unit cannot be written");
 	map_read(old ? old : &none);
+	if (step->anew) {
+		pair_remove();
+		if (pair_load())
+			die("the pair does not load");
+	}
 	if (spare_sectors != full)
 		spare_grow(full);
+	if (dm_message(S, NULL, "stats_clear") || dm_message(S, NULL, "log_clear"))
+		die("s does not forget");
 }
 
 /* The breaker waits for a write that succeeds beside the one that fails. */
@@ -180,7 +263,7 @@ static uint64_t slots_of_pair(void)
 	return all;
 }
 
-/* The n-th metadata write of the step lands in part; false: the step has no n-th. */
+/* The n-th metadata write of the step lands in part; false: it is not what it should be. */
 static bool torn_point(const struct step *step, unsigned int n, const char *part, unsigned int sectors, uint64_t full,
 		       const struct map *new, uint64_t new_slots)
 {
@@ -192,8 +275,16 @@ static bool torn_point(const struct step *step, unsigned int n, const char *part
 	old_slots = slots_of_pair();
 	dm_message(S, NULL, "cut_mode %s %u fail_after fua %u ioerr then cut", part, sectors, n);
 	ok = torn_act(step);
-	if (!power_is_off())
+	if (!power_is_off()) {
+		violation("%s has no write %u", step->name, n);
 		return false;
+	}
+	if (!writes_are(step, n, false))
+		return false;
+	/* The power is off before that has landed. */
+	if (dm_message(S, NULL, "wait kept %u 10000", sectors) || kept_of_spare() != sectors)
+		violation("%s, write %u, %s %u: %llu sectors landed", step->name, n, part, sectors,
+			  (unsigned long long)kept_of_spare());
 	pair_remove();
 	if (!pair_reload(&random, &plain, &map))
 		return true;
@@ -211,22 +302,26 @@ void run_torn(const char *name, unsigned int points)
 	static struct map new;
 	uint64_t full = spare_sectors, new_slots;
 	unsigned int i, n, sectors;
-	bool more;
 
 	(void)name;
 	(void)points;
 	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		unsigned int writes = writes_wanted(&steps[i]), torn = 0;
+
 		torn_begin(&steps[i], full, NULL);
 		if (!torn_act(&steps[i]))
 			die("%s fails", steps[i].name);
+		if (!writes_are(&steps[i], writes, true))
+			continue;
 		map_read(&new);
 		new_slots = slots_of_pair();
-		more = true;
-		for (n = 1; more; n++)
-			for (sectors = 1; more && sectors < 8; sectors++)
-				more = torn_point(&steps[i], n, "prefix", sectors, full, &new, new_slots) &&
-				       torn_point(&steps[i], n, "suffix", sectors, full, &new, new_slots);
-		printf("# %s: %u metadata writes, each torn 14 times\n", steps[i].name, n - 2);
+		for (n = 1; n <= writes; n++)
+			for (sectors = 1; sectors < 8; sectors++)
+				torn += torn_point(&steps[i], n, "prefix", sectors, full, &new, new_slots) +
+					torn_point(&steps[i], n, "suffix", sectors, full, &new, new_slots);
+		printf("# %s: %s: %u writes torn\n", steps[i].name, steps[i].writes, torn);
+		if (torn != 14 * writes)
+			violation("%s: %u writes were torn, not %u", steps[i].name, torn, 14 * writes);
 	}
 	pair_remove();
 }
