@@ -5,7 +5,7 @@
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
 # The kernel that KDIR belongs to, which is where the modules are installed. kernel.release is not it for Debian's 6.1.
-RELEASE	 = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
+RELEASE	 = $(or $(shell sed -n 's/.*RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
 MODDIR	 = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 VERSION	:= $(shell cat VERSION)
 # INTEGRATED: one module. MODULAR: several, of which dm-remap-health is optional.
