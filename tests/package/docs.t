@@ -17,7 +17,6 @@ new_system || bail "a Debian system is made"
 printf 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n' |
 	"${as_root[@]}" tee "$system/etc/apt/apt.conf.d/90test" >/dev/null
 
-check "openssl, by which DKMS signs" apt install openssl
 documented deb-install
 like "which shows what is there" "$out" "dm-remap/$version, $release, x86_64: installed"
 documented deb-initramfs
