@@ -4,8 +4,8 @@
 
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
-# The kernel that KDIR belongs to, which is where the modules are installed.
-RELEASE	 = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
+# The kernel that KDIR belongs to, which is where the modules are installed. kernel.release is not it for Debian's 6.1.
+RELEASE	 = $(or $(shell sed -n 's/.*RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
 MODDIR	 = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 VERSION	:= $(shell cat VERSION)
 # INTEGRATED: one module. MODULAR: several, of which dm-remap-health is optional.
@@ -76,6 +76,23 @@ install-cli:
 uninstall-cli:
 	rm -f $(addprefix $(DESTDIR),$(CLI_FILES))
 
+# Packages, in build/packages; packaging/build says more.
+PACKAGES = dkms-deb deb dkms-rpm rpm
+$(PACKAGES):
+	@KDIR='$(KDIR)' packaging/build $@
+
+packages:
+	@KDIR='$(KDIR)' packaging/build $(PACKAGES)
+
+check-packages: deps
+	@tests/check -t '$(T)' packages
+
+# TESTING_SUMMARY.md, from what the suites printed last.
+summary:
+	@tests/summary >TESTING_SUMMARY.md.new && mv TESTING_SUMMARY.md.new TESTING_SUMMARY.md
+
+.PHONY: $(PACKAGES) packages check-packages summary
+
 # Works without headers, so it does not ask Kbuild.
 clean:
 	rm -rf build .tmp_versions Module.symvers modules.order
@@ -140,10 +157,11 @@ help:
 	@echo "  make sign SIGN_KEY=... SIGN_CERT=...   sign it for Secure Boot, before it is installed"
 	@echo "  make install           install it (DESTDIR=..., else depmod); make uninstall undoes it"
 	@echo "  make cli               build the command dmremap; make install-cli, uninstall-cli"
+	@echo "  make deb | dkms-deb | rpm | dkms-rpm | packages [KDIR=...]   packages, in build/packages"
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, check-kernels, check-crash, check-damage, check-debug and check-race"
+	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -packages, -debug and -race"
 	@echo "  make check-unit | check-fuzz | check-cmd | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
@@ -151,6 +169,8 @@ help:
 	@echo "  make check-damage [K=6.12]        all metadata damaged in every way, in user space and in a guest"
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
+	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
+	@echo "  make summary           TESTING_SUMMARY.md from the logs of what ran last"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 

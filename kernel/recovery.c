@@ -59,7 +59,7 @@ unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio)
 	unsigned long until = dmr_patient_until(bio);
 
 	/* What main has used up is not the spare's fault, but those who wait meanwhile get no budget each. */
-	if (!t->spare_failing || time_after(jiffies, t->spare_until + DMR_PATIENCE)) {
+	if (!t->spare_failing || time_after(dmr_io_of(bio)->parked_at, t->spare_until)) {
 		t->spare_failing = true;
 		t->spare_until = jiffies + DMR_PATIENCE;
 	}
@@ -157,7 +157,7 @@ static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 	bool ok = true;
 
 	/* Nothing of it was seen to be bad: a flush in it may have failed, which others needed (C8). */
-	if (dmr_flush_suspected(t, bio))
+	if (!io->result && dmr_flush_suspected(t, bio))
 		atomic_set(&t->pair->flush_owed, 1);
 	if (io->unsettled & DMR_UNSETTLED_MAIN)
 		ok = !dmr_main_flush(t);

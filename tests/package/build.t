@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Packages are built from a clean checkout by somebody who is not root, twice the same, and are what they ought to be.
+. "$(dirname "$0")/lib.sh"
+
+packages || bail "packages are built"
+ok "make packages builds them all, from a clean checkout, without root's rights"
+wanted="dm-remap-$version-1.x86_64.rpm dm-remap-devel-$version-1.noarch.rpm dm-remap-dkms-$version-1.noarch.rpm
+dm-remap-dkms_${version}_all.deb dm-remap-doc-$version-1.noarch.rpm dm-remap-doc_${version}_all.deb
+dm-remap-utils-$version-1.x86_64.rpm dm-remap-utils_${version}_amd64.deb dm-remap_${version}_amd64.deb"
+is "one folder has them, and nothing else" "$(cd "$made/new" && printf '%s\n' * | LC_ALL=C sort | xargs)" \
+	"$(printf '%s\n' $wanted | LC_ALL=C sort | xargs)"
+
+# Elsewhere, in another language and time zone, with another umask, as PACKAGING.md says.
+umask 077
+check "a clean checkout, in another folder" clean_checkout "$work/a/folder with another name"
+check "builds there again" as_user env LC_ALL=de_DE.UTF-8 TZ=Asia/Tokyo KDIR="$(kdir)" \
+	sh -euc "cd '$work/a/folder with another name'; $(block build)"
+for f in "$made"/new/*; do
+	check "${f##*/}: the same bytes" cmp "$f" "$work/a/folder with another name/build/packages/${f##*/}"
+done
+is "the checkout has nothing new but build/" \
+	"$(git -C "$work/a/folder with another name" status --porcelain --ignored)" \
+	"$( (git -C "$top" status --porcelain; echo '!! build/') | LC_ALL=C sort)"
+umask 022
+
+check "lintian finds nothing" lintian --allow-root --fail-on error,warning,info "$made"/new/*.deb
+is "and says nothing" "$out" ""
+out=$(rpmlint -c "$top/packaging/rpm/rpmlint.toml" "$made"/new/*.rpm 2>&1)
+like "rpmlint finds nothing" "$out" '0 errors, 0 warnings'
+
+field() { dpkg-deb -f "$made/new/$1" "$2"; }
+release=$(cat "$("$top/tests/vm/kernel" 6.1)/release")
+like "dm-remap wants its kernel" "$(field "dm-remap_${version}_amd64.deb" Depends)" "linux-image-$release"
+like "dm-remap conflicts with dm-remap-dkms" "$(field "dm-remap_${version}_amd64.deb" Conflicts)" '^dm-remap-dkms$'
+like "dm-remap-dkms conflicts with dm-remap" "$(field "dm-remap-dkms_${version}_all.deb" Conflicts)" '^dm-remap$'
+like "dm-remap-dkms wants dkms" "$(field "dm-remap-dkms_${version}_all.deb" Depends)" '(^|, )dkms '
+like "dm-remap-utils wants its libraries" "$(field "dm-remap-utils_${version}_amd64.deb" Depends)" 'libdevmapper.*libjson-c'
+like "dm-remap is where its kernel looks" "$(dpkg-deb -c "$made/new/dm-remap_${version}_amd64.deb")" \
+	"/lib/modules/$release/updates/dm-remap.ko"
+unlike "no package has the target of the tests" "$(for f in "$made"/new/*.deb; do dpkg-deb -c "$f"; done
+	rpm -qlp "$made"/new/*.rpm)" faulty
+is "dm-remap-devel has the two public headers" "$(rpm -qlp "$made/new/dm-remap-devel-$version-1.noarch.rpm" | grep '\.h$' | xargs)" \
+	"/usr/include/dm-remap/format.h /usr/include/dm-remap/interface.h"
+like "dm-remap of RPM wants its kernel" "$(rpm -qp --requires "$made/new/dm-remap-$version-1.x86_64.rpm")" \
+	"/lib/modules/$release/modules.builtin"
+sed -e "s|@VERSION@|$version|; s|@RELEASE@|6.8.5-301.fc40.x86_64|" "$top/packaging/rpm/dm-remap.spec" >"$work/dm-remap.spec"
+like "and Fedora's by its name there" "$(rpmspec -q --requires "$work/dm-remap.spec")" 'kernel-uname-r = 6\.8\.5-301\.fc40\.x86_64'
+done_testing
