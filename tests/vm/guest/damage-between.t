@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C14: what happens between a load, its repair and the commits: the clock leaps, which changes nothing; the spare turns out to hold something else than was loaded, which is not overwritten.
+# suite: long
 # timeout: 200
 # kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
