@@ -13,7 +13,7 @@ as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/dm-remap-package.XXXXXX")
-trap '"${as_root[@]}" rm -rf "$work"' EXIT
+trap '"${as_root[@]}" rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM
 
 ## Results
