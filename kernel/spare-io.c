@@ -117,7 +117,8 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 
 	/* A bad block is no failed flush: where it would matter to others they are told apart. */
 	if (dmr_fua_flushes(pair->bdev) && dmr_unflushed(pair)) {
-		r = dmr_pair_io(pair, (opf & ~REQ_FUA) | REQ_NOMERGE, sector, block, DMR_BLOCK_SIZE);
+		opf = (opf & ~REQ_FUA) | REQ_NOMERGE;
+		r = dmr_pair_io(pair, opf, sector, block, DMR_BLOCK_SIZE);
 		return r ?: dmr_spare_flush(pair);
 	}
 	bio = dmr_own_bio(pair->bdev, &pair->bios, opf, sector, block, DMR_BLOCK_SIZE);
