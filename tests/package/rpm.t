@@ -65,7 +65,7 @@ check "dm-remap-dkms $old is installed" rpm -i $(of old dm-remap-dkms)
 like "DKMS has built it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 is "modprobe finds it" "$(inside modinfo -k "$release" -F version dm-remap)" "$old"
 
-header=$(cd "$system" && find usr/src -path '*common*/include/linux/device-mapper.h')
+header=$(cd "$system" && find usr/src -path '*common*/include/linux/sort.h')
 "${as_root[@]}" mv "$system/$header" "$work/header"
 before=$(sha256sum "$system/lib/modules/$release/updates/dkms/dm-remap.ko")
 rpm -U $(of new dm-remap-dkms) >"$work/log" 2>&1
