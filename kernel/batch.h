@@ -58,8 +58,8 @@ static inline unsigned long dmr_patient_until(struct bio *bio)
 }
 
 /*
- * The same for the spare, asked when it has failed. Its budget begins at its first failure after the worker was
- * idle. The worker only.
+ * The same for the spare, asked when it has failed. What main has used up is not its fault: a budget of its own begins
+ * at its first failure, one for all bios that are parked before that is spent. The worker only.
  */
 unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio);
 

@@ -173,8 +173,8 @@ struct dmr_target {
 	struct bio_set bios;			/* for all that recovery issues */
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
-	bool spare_failing;			/* worker: the spare has failed since it was idle; C20: */
-	unsigned long spare_until;		/* jiffies: so long that is looked into */
+	bool spare_failing;			/* worker: the spare has failed, and C20: */
+	unsigned long spare_until;		/* until when (jiffies) that is looked into */
 	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */
 	struct dmr_request *request;		/* under parked_lock */
 	struct delayed_work event;		/* raises the device-mapper event, coalesced */
@@ -354,13 +354,12 @@ extern const struct dmr_metadata_io dmr_spare_io;
 int dmr_spare_flush(struct dmr_pair *pair);
 blk_status_t dmr_main_flush(struct dmr_target *t);
 /*
- * May a FUA write become a write and a flush further down, so that either may be what failed? Drivers without a
- * request queue (device-mapper, md) always say they have FUA, over whatever disks.
+ * Does the block layer make a write and a flush of a FUA write, so that either may be what failed? Of what lies below
+ * device-mapper and md, which always say they have FUA, it is not known.
  */
 static inline bool dmr_fua_flushes(struct block_device *bdev)
 {
-	return dmr_bdev_write_cache(bdev) &&
-	       (!dmr_bdev_fua(bdev) || bdev->bd_disk->fops->submit_bio);
+	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
 }
 
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */

@@ -58,12 +58,17 @@ unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio)
 {
 	unsigned long until = dmr_patient_until(bio);
 
-	/* What main has used up is not the spare's fault, but those who wait meanwhile get no budget each. */
+	/* Those that were parked while the spare was at it already get no budget each. */
 	if (!t->spare_failing || time_after(dmr_io_of(bio)->parked_at, t->spare_until)) {
 		t->spare_failing = true;
 		t->spare_until = jiffies + DMR_PATIENCE;
 	}
 	return time_after(t->spare_until, until) ? t->spare_until : until;
+}
+
+static bool dmr_spare_out_of_patience(struct dmr_target *t, struct bio *bio)
+{
+	return time_after(jiffies, dmr_spare_patient_until(t, bio));
 }
 
 blk_status_t dmr_submit_wait(struct bio *bio)
@@ -126,7 +131,7 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 	return bio;
 }
 
-/* FUA that may be a write and a flush further down: one flush for all parts follows, and does not blame any. */
+/* A FUA write that is made of a write and a flush: one flush for all parts follows, and does not blame any. */
 static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
 				   struct block_device *bdev, u64 sector)
 {
@@ -197,15 +202,14 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 	blk_status_t status;
 
 	/* C20, for a spare that is dying, too. */
-	if (io->spare_failed && time_after(jiffies, dmr_spare_patient_until(t, bio)))
+	if (io->spare_failed && dmr_spare_out_of_patience(t, bio))
 		return BLK_STS_IOERR;
 	status = dmr_try_spare(t, bio, offset, count, sector);
 	if (!dmr_suspect(status))
 		return status;
 	io->bad = true;
 	io->spare_failed = true;
-	if (t->options.no_auto || time_after(jiffies, dmr_spare_patient_until(t, bio)) ||
-	    !dmr_spare_answers(t->pair))
+	if (t->options.no_auto || dmr_spare_out_of_patience(t, bio) || !dmr_spare_answers(t->pair))
 		return status;
 	/* It may have been away for a moment: a slot is judged while the spare answers. */
 	status = dmr_try_spare(t, bio, offset, count, sector);

@@ -5,7 +5,7 @@
  */
 #include "dmr.h"
 
-#define DMR_METADATA_WRITE	(REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_FUA)
+#define DMR_METADATA_WRITE	(REQ_OP_WRITE | REQ_SYNC | REQ_META)
 
 static struct bio *dmr_own_bio(struct block_device *bdev, struct bio_set *bios, blk_opf_t opf,
 			       u64 sector, void *data, unsigned int bytes)
@@ -111,20 +111,17 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
-	blk_opf_t opf = DMR_METADATA_WRITE;
+	bool flushes = dmr_fua_flushes(pair->bdev);
 	struct bio *bio;
-	int r;
 
 	/* A bad block is no failed flush: where it would matter to others they are told apart. */
-	if (dmr_fua_flushes(pair->bdev) && dmr_unflushed(pair)) {
-		opf = (opf & ~REQ_FUA) | REQ_NOMERGE;
-		r = dmr_pair_io(pair, opf, sector, block, DMR_BLOCK_SIZE);
-		return r ?: dmr_spare_flush(pair);
-	}
-	bio = dmr_own_bio(pair->bdev, &pair->bios, opf, sector, block, DMR_BLOCK_SIZE);
-	if (dmr_fua_flushes(pair->bdev))
-		return blk_status_to_errno(dmr_own_flush(pair, bio, false));
-	return blk_status_to_errno(dmr_submit_wait(bio));
+	if (flushes && dmr_unflushed(pair))
+		return dmr_pair_io(pair, DMR_METADATA_WRITE | REQ_NOMERGE, sector, block,
+				   DMR_BLOCK_SIZE) ?: dmr_spare_flush(pair);
+	bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE | REQ_FUA, sector, block,
+			  DMR_BLOCK_SIZE);
+	return blk_status_to_errno(flushes ? dmr_own_flush(pair, bio, false) :
+					     dmr_submit_wait(bio));
 }
 
 const struct dmr_metadata_io dmr_spare_io = {

@@ -130,31 +130,8 @@ check_fails "C8: another relocation whose flush fails" writes k 1048 8
 check "C8: tells nobody else where nobody had anything to lose" flush
 message m good 0 0
 
-## FUA that is a write and a flush further down: either may be what failed
+## A FUA write that moves
 
-flush
-message m fail_after fua 1 in 2000 8
-check_fails "C8: a FUA write fails, then it is taken: the flush after it is told, for one may have failed with it" fua l 2000 8
-check "C8: only one is" flush
-check "C8: the data is there" holds l 2000 8
-use_up_failures
-message m bad 1064 8 write
-io_clear
-check "C8: a FUA write of which some is bad: that is what failed, and nobody is told" fua m 1056 24
-is "C8: the parts are flushed together: once, and once for O_DSYNC" "$(counters m flushes) $(fua_writes m)" "2 1"
-power_cycle
-check "C8: and the data is kept" holds m 1056 24
-worker_held 3000
-message m fail_after fua 1 in 2000 8
-fua n 2000 8 2>/dev/null & pid=$!
-worker_lets_go 2
-ends_badly "C20: a FUA write for which main is not asked again: the flush after it is told" $pid
-ends_well "C20: the write that it waited for ends well" $busy
-is "C20: both are on the spare" "$(message r list 2000 | head -n 1 | cut -d ' ' -f 1-3) $(message r list 3000 | cut -d ' ' -f 1-3)" \
-	"2000 8 owned 3000 8 owned"
-check "C8: only one flush is told" flush
-check "C8: the data is there" holds n 2000 8
-use_up_failures
 old=$(message r list 1000 | awk 'NR == 1 { print $4 }')
 message s bad "$old" 8 write
 io_clear
@@ -166,21 +143,6 @@ power_cycle
 check "C8: and is kept" holds o 1000 8
 message m good 0 0
 message s good 0 0
-
-## A metadata block that is bad is no failed flush
-
-check "C8: a write to the spare" writes p 1000 8
-message s bad "$(table_sector 0 A)" 8 write
-message m bad 1080 8 read
-check_fails "C4: a read error" reads 1080 8
-check "C4: is kept in an alternate" until_true 10 test "$(pending_sectors r)" = 8
-check "C8: nobody's flush is told" flush
-power_cycle
-check "C8: and it has kept what was unflushed" holds p 1000 8
-message m good 0 0
-message s good 0 0
-check "C4: the sectors read again" reads 1080 8
-use_up_failures
 
 ## A flush of our own fails when others have been there meanwhile
 
@@ -289,4 +251,44 @@ check_fails "C8: a flush fails" flush
 check "C15: the table is loaded anew" dm_reload r "$table"
 check_fails "C8: a FUA write fails for it all the same" fua r 2000 8
 check "C8: only one" fua r 2000 8
+
+## FUA that the block layer makes a write and a flush of, for a disk without it: either may be what failed
+
+dmsetup remove r
+m=$(losetup -f --show --direct-io=on $m) && s=$(losetup -f --show --direct-io=on $s) || bail "no loop devices with direct I/O"
+is "C8: a loop device has a cache, and no FUA" "$(cat /sys/block/"${m##*/}"/queue/{write_cache,fua} | tr '\n' ' ')" "write back 0 "
+io_renew
+message m fail_after flush 1
+check_fails "C8: the flush in a FUA write fails, then all is taken: the flush after it is told" fua l 2000 8
+check "C8: only one is" flush
+check "C8: the data is there" holds l 2000 8
+use_up_failures
+message m bad 1064 8 write
+io_clear
+check "C8: a FUA write of which some is bad: that is what failed, and nobody is told" fua m 1056 24
+is "C8: the parts are flushed together: once, and once for O_DSYNC" "$(counters m flushes) $(fua_writes m)" "2 0"
+power_cycle
+check "C8: and the data is kept" holds m 1056 24
+worker_held 3000
+message m fail_after flush 1
+fua n 2000 8 2>/dev/null & pid=$!
+check "C8: the flush in a FUA write fails while the worker is busy" message m wait failed_flushes 1 60000
+worker_lets_go 1
+ends_badly "C20: main is not asked again for it: the flush after it is told" $pid
+ends_well "C20: the write that it waited for ends well" $busy
+is "C20: both are on the spare" "$(message r list 2000 | head -n 1 | cut -d ' ' -f 1-3) $(message r list 3000 | cut -d ' ' -f 1-3)" \
+	"2000 8 owned 3000 8 owned"
+check "C8: only one flush is told" flush
+check "C8: the data is there" holds n 2000 8
+use_up_failures
+
+# A metadata block that is bad is no failed flush.
+check "C8: a write to the spare" writes p 2000 8
+message s bad "$(table_sector 0 A)" 8 write
+message m bad 1080 8 read
+check_fails "C4: a read error" reads 1080 8
+check "C4: is kept in an alternate" until_true 10 test "$(pending_sectors r)" = 8
+check "C8: nobody's flush is told" flush
+power_cycle
+check "C8: and it has kept what was unflushed" holds p 2000 8
 done_testing
