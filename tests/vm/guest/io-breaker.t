@@ -61,4 +61,15 @@ message m bad 400000 8 write
 check "C10: an isolated bad unit is relocated" writes w 400000 8
 is "C10: it takes a slot" "$(used_slots r) $(state_of r)" "1 active"
 check "C10: and reads back" holds w 400000 8
+
+## Pulled while it is idle: one write fails, in one place, and the canaries alone can tell
+
+check "C10: an idle disk is pulled" message m offline
+check_fails "C10: a write to it fails" writes x 800000 8
+check "C10: the breaker trips" until_true 20 tripped
+like "health says why" "$(message r health)" "breaker no_answer"
+is "C10: no slot is used for it" "$(used_slots r)" 1
+message m online
+like "resume_auto closes the breaker" "$(message r resume_auto)" "relocating again"
+check "C10: and writes work" eval 'writes y 800000 8 && holds y 800000 8'
 done_testing
