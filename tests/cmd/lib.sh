@@ -1,29 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What tests of the command are written with, where no root and no kernel is needed; TAP as in the guest.
+# What tests of the command are written with, where no root and no kernel is needed.
 # shellcheck shell=bash
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
+# shellcheck source=tests/tap.sh
+. "$top/tests/tap.sh"
 dmremap=${DMREMAP:-$top/build/cli-sane/dmremap}
 images=$top/tests/images
 work=$(mktemp -d "${TMPDIR:-/tmp}/dm-remap-cmd.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-count=0 failures=0
-
-ok() { count=$((count + 1)); echo "ok $count - $*"; }
-not_ok() { # SENTENCE DETAIL
-	count=$((count + 1))
-	failures=$((failures + 1))
-	echo "not ok $count - $1"
-	printf '%s\n' "$2" | sed 's/^/# /'
-}
-skip() { ok "$1 # SKIP $2"; }
-is() { # SENTENCE GOT WANTED
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', wanted '$3'"; fi
-}
-like() { # SENTENCE GOT REGEX
-	if [[ $2 =~ $3 ]]; then ok "$1"; else not_ok "$1" "got '$2', which does not match /$3/"; fi
-}
-done_testing() { echo "1..$count"; [ "$failures" = 0 ]; exit; }
 
 # Runs the command; $out, $err and $status are what became of it.
 run() { # WORD...

@@ -3,57 +3,19 @@
 # shellcheck shell=bash
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
+# shellcheck source=tests/tap.sh
+. "$top/tests/tap.sh"
 cache=${DM_REMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dm-remap}
 made=$top/build/package
 version=$(cat "$top/VERSION")
 old=0.9.0
 documents=("$top/PACKAGING.md" "$top/docs/development/DKMS.md")
-count=0 failures=0
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/dm-remap-package.XXXXXX")
 trap '"${as_root[@]}" rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM
-
-## Results
-
-ok() { count=$((count + 1)); echo "ok $count - $*"; }
-not_ok() { # SENTENCE DETAIL
-	count=$((count + 1))
-	failures=$((failures + 1))
-	echo "not ok $count - $1"
-	printf '%s\n' "$2" | sed 's/^/# /'
-}
-check() { # SENTENCE COMMAND...: the command succeeds; $out is what it printed
-	local sentence=$1 status
-	shift
-	out=$("$@" 2>&1) && { ok "$sentence"; return 0; }
-	status=$?
-	not_ok "$sentence" "'$*' ended with $status: $(tail -n 40 <<<"$out")"
-	return 1
-}
-check_fails() { # SENTENCE COMMAND...
-	local sentence=$1
-	shift
-	out=$("$@" 2>&1) || { ok "$sentence"; return 0; }
-	not_ok "$sentence" "'$*' succeeded: $(tail -n 40 <<<"$out")"
-	return 1
-}
-is() { # SENTENCE GOT WANTED
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', wanted '$3'"; fi
-}
-like() { # SENTENCE GOT REGEX
-	if [[ $2 =~ $3 ]]; then ok "$1"; else not_ok "$1" "got '$2', which does not match /$3/"; fi
-}
-has() { # SENTENCE GOT TEXT
-	if [[ $2 == *"$3"* ]]; then ok "$1"; else not_ok "$1" "got '$2', which does not have '$3'"; fi
-}
-unlike() { # SENTENCE GOT REGEX
-	if [[ $2 =~ $3 ]]; then not_ok "$1" "got '$2', which matches /$3/"; else ok "$1"; fi
-}
-bail() { not_ok "$1" "${2:-}"; done_testing; }
-done_testing() { echo "1..$count"; [ "$failures" = 0 ]; exit; }
 
 ## Packages
 
