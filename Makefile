@@ -91,8 +91,6 @@ check-packages: deps
 summary:
 	@tests/summary >TESTING_SUMMARY.md.new && mv TESTING_SUMMARY.md.new TESTING_SUMMARY.md
 
-.PHONY: $(PACKAGES) packages check-packages summary
-
 # Works without headers, so it does not ask Kbuild.
 clean:
 	rm -rf build .tmp_versions Module.symvers modules.order
@@ -175,4 +173,5 @@ help:
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
 .PHONY: all modules headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
-	check-lint check-vm check-kernels check-crash check-damage check-debug check-race shell bench demo help
+	check-lint check-vm check-kernels check-crash check-damage check-debug check-race check-packages \
+	$(PACKAGES) packages summary shell bench demo help

@@ -375,17 +375,11 @@ void list_read(char *text)
 
 static uint64_t counter(const char *device, const char *key)
 {
-	static char text[DM_TEXT];
-	char words[64];
-	const char *at;
+	unsigned long long value;
 
-	snprintf(words, sizeof(words), " %s ", key);
-	if (dm_status(device, text))
-		die("%s has no status", device);
-	at = strstr(text, words);
-	if (!at)
+	if (dm_counter(device, key, &value))
 		die("%s has no %s", device, key);
-	return strtoull(at + strlen(words), NULL, 10);
+	return value;
 }
 
 unsigned int errors_of_pair(void)
@@ -406,16 +400,8 @@ void spare_clear(void)
 
 static void remap(uint32_t sector, uint32_t count)
 {
-	static char answer[DM_TEXT];
-	uint32_t end = sector + count;
-	const char *next;
-
-	while (sector < end) {
-		if (dm_message("r", answer, "remap %u %u", sector, end - sector))
-			die("remap of %u is refused", sector);
-		next = strstr(answer, "next ");
-		sector = next ? strtoul(next + 5, NULL, 10) : end;
-	}
+	if (dm_remap("r", sector, sector + count))
+		die("remap of %u is refused", sector);
 }
 
 /* The sector of main that is the n-th of those that commits add: after the two that are there. */

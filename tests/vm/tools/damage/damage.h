@@ -102,6 +102,8 @@ void log_summary(void);
 
 /* forecast.c */
 void forecast_for(const struct damage *damage, struct forecast *forecast);
-unsigned int lasting_errors(const struct damage *damage, bool rewritten);
+/* What the next load finds wrong, because the blocks stay broken; `rewritten`: all superblocks were, where they could be. */
+unsigned int lasting_supers(const struct damage *damage, bool rewritten);
+unsigned int lasting_tables(const struct damage *damage);
 
 #endif

@@ -105,18 +105,24 @@ void forecast_for(const struct damage *damage, struct forecast *forecast)
 		forecast_table(damage, spare, segment, forecast);
 }
 
-/* What the next load finds wrong, because the blocks stay broken; `rewritten`: all superblocks were, where they could be. */
-unsigned int lasting_errors(const struct damage *damage, bool rewritten)
+unsigned int lasting_supers(const struct damage *damage, bool rewritten)
 {
-	const uint8_t *spare = spare_now();
 	unsigned int i, errors = 0;
-	uint32_t segment;
-	uint8_t place[2];
 
 	for (i = 0; i < SUPERS; i++)
 		errors += damage_is(damage, super_at(i), LASTING) || damage_is(damage, super_at(i), DEAD) ||
 			  (rewritten && damage_is(damage, super_at(i), UNWRITABLE));
-	/* What cannot be written has moved; what can be written and not read nobody knows of. */
+	return errors;
+}
+
+/* What cannot be written has moved; what can be written and not read nobody knows of. */
+unsigned int lasting_tables(const struct damage *damage)
+{
+	const uint8_t *spare = spare_now();
+	unsigned int errors = 0;
+	uint32_t segment;
+	uint8_t place[2];
+
 	for (segment = 0; segment < SEGMENTS; segment++) {
 		places_of(spare, segment, place);
 		errors += damage_is(damage, table_at(segment, place[0]), LASTING) ||

@@ -232,15 +232,12 @@ static int activate(unsigned int errors)
 /* Once more, after everything was written that could be. */
 static void load_again(const struct damage *damage, const char *wanted, bool rewritten, const char *when)
 {
-	unsigned int lasting = lasting_errors(damage, rewritten), supers, i;
+	unsigned int supers = lasting_supers(damage, rewritten), tables = lasting_tables(damage);
 	int r;
 
-	for (i = 0, supers = 0; i < SUPERS; i++)
-		supers += damage_is(damage, super_at(i), LASTING) || damage_is(damage, super_at(i), DEAD) ||
-			  (rewritten && damage_is(damage, super_at(i), UNWRITABLE));
 	dm_remove("r");
-	r = load(supers, lasting - supers);
-	if (r || activate(lasting)) {
+	r = load(supers, tables);
+	if (r || activate(supers + tables)) {
 		holds(false, "%s: it does not load: %d", when, r);
 		return;
 	}

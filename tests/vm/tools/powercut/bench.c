@@ -287,12 +287,10 @@ void map_validate(const struct map *map)
 
 static uint64_t spare_writes(void)
 {
-	static char text[DM_TEXT];
-	const char *at;
+	unsigned long long writes = 0;
 
-	dm_status(S, text);
-	at = strstr(text, " writes ");
-	return at ? strtoull(at + 8, NULL, 10) : 0;
+	dm_counter(S, "writes", &writes);
+	return writes;
 }
 
 /* Up to twice the power fails again while the pair is loaded and repaired. */

@@ -151,6 +151,23 @@ int dm_status(const char *name, char *text)
 	return status(name, DM_NOFLUSH_FLAG, text);
 }
 
+int dm_counter(const char *name, const char *key, unsigned long long *value)
+{
+	static char text[DM_TEXT];
+	char words[64];
+	const char *at;
+	int r = dm_status(name, text);
+
+	if (r)
+		return r;
+	snprintf(words, sizeof(words), " %s ", key);
+	at = strstr(text, words);
+	if (!at)
+		return -ENOENT;
+	*value = strtoull(at + strlen(words), NULL, 10);
+	return 0;
+}
+
 int dm_table(const char *name, char *text)
 {
 	return status(name, DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG, text);
@@ -174,4 +191,20 @@ int dm_message(const char *name, char *answer, const char *format, ...)
 	}
 	free(io);
 	return r;
+}
+
+int dm_remap(const char *name, unsigned long long sector, unsigned long long end)
+{
+	static char answer[DM_TEXT];
+	const char *next;
+	int r;
+
+	while (sector < end) {
+		r = dm_message(name, answer, "remap %llu %llu", sector, end - sector);
+		if (r)
+			return r;
+		next = strstr(answer, "next ");
+		sector = next ? strtoull(next + 5, NULL, 10) : end;
+	}
+	return 0;
 }

@@ -129,12 +129,11 @@ static unsigned int writes_wanted(const struct step *step)
 
 static uint64_t kept_of_spare(void)
 {
-	static char text[DM_TEXT];
-	const char *at;
+	unsigned long long kept;
 
-	if (dm_status(S, text) || !(at = strstr(text, " kept ")))
+	if (dm_counter(S, "kept", &kept))
 		die("s has no status");
-	return strtoull(at + 6, NULL, 10);
+	return kept;
 }
 
 static bool write_unit(uint32_t version)
@@ -173,21 +172,14 @@ static void check_unit(const struct step *step, uint32_t least, uint32_t most)
 	close(fd);
 }
 
-/* A message works for a second at most, then says where to go on. "FIRST END": sectors. */
-static void remap_all(const char *range)
+static void remap_all(const char *range)		/* "FIRST END": sectors */
 {
-	static char text[DM_TEXT];
-	unsigned long long at, end;
-	const char *next;
+	unsigned long long first, end;
 
-	if (sscanf(range, "%llu %llu", &at, &end) != 2)
+	if (sscanf(range, "%llu %llu", &first, &end) != 2)
 		die("no range: %s", range);
-	while (at < end) {
-		if (dm_message(R, text, "remap %llu %llu", at, end - at))
-			die("remap of %llu is refused", at);
-		next = strstr(text, "next ");
-		at = next ? strtoull(next + 5, NULL, 10) : end;
-	}
+	if (dm_remap(R, first, end))
+		die("remap of %s is refused", range);
 }
 
 /* The map before the step, from a fresh pair with version 1 everywhere. */
