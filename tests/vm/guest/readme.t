@@ -5,27 +5,9 @@
 # timeout: 400
 # kernels: one
 . /vm/lib.sh
-sudo() { "$@"; }
-cd /tmp || bail "no /tmp"
-
-# The block behind the line of README.md that ends in "readme.t: NAME" or "this one: NAME".
-block() { # NAME
-	awk -v name="$1" '$0 ~ "(readme.t|this one): " name " -->$" { found = 1; next }
-		found && /^```$/ { exit }
-		found && /^```sh$/ { on = 1; next }
-		on { print }' /vm/README.md
-}
-# Runs here, for blocks share variables; the first command that fails ends the test.
-run_block() { # NAME: its output goes to NAME.out
-	block "$1" >"$1.sh"
-	[ -s "$1.sh" ] || bail "README.md has no block '$1'"
-	trap 'diag "block $1: failed at: $BASH_COMMAND"; sed "s/^/# /" "$1.err" >&3' ERR
-	set -eE
-	# shellcheck source=/dev/null
-	. "./$1.sh" >"$1.out" 2>"$1.err"
-	set +eE
-	trap - ERR
-}
+# shellcheck disable=SC2034 # for doc.sh
+document=/vm/README.md
+. /vm/doc.sh
 
 run_block files
 ok "a pair of files is made, written and formatted"
