@@ -139,6 +139,9 @@ check-debug: deps
 check-stacks: deps
 	@tests/check -k '$(K)' -t '$(T)' stacks
 
+check-zfs: deps
+	@tests/check -k '$(K)' -t '$(T)' zfs
+
 check-race: deps
 	@tests/check -k '$(K)' race
 
@@ -162,7 +165,7 @@ help:
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -stacks, -packages, -debug and -race"
+	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -stacks, -zfs, -packages, -debug and -race"
 	@echo "  make check-unit | check-fuzz | check-cmd | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"
@@ -171,11 +174,12 @@ help:
 	@echo "  make check-debug [T=name]         guest tests on a kernel built to find bugs (the first time takes a while)"
 	@echo "  make check-race [K=6.12]          everything at once for minutes, on all kernels and two built to find bugs"
 	@echo "  make check-stacks [T=stack-lvm]   file systems, LVM, md, LUKS and more above and below it (tools are installed first)"
+	@echo "  make check-zfs [T=zfs-mirror]     OpenZFS above it, on one disk and in a mirror (built once, some minutes)"
 	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
 	@echo "  make summary           TESTING_SUMMARY.md from the logs of what ran last"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
 
 .PHONY: all modules headers sign install uninstall cli install-cli uninstall-cli clean deps check check-all check-unit check-fuzz check-cmd check-build \
-	check-lint check-vm check-kernels check-crash check-damage check-debug check-race check-stacks check-packages \
+	check-lint check-vm check-kernels check-crash check-damage check-debug check-race check-stacks check-zfs check-packages \
 	$(PACKAGES) packages summary shell bench demo help
