@@ -33,7 +33,7 @@ case $BOOT in
 	command dmremap list --config >/etc/dm-remap.conf
 	run_block mirror
 	is "a mirror is online" "$(zpool list -H -o health tank)" ONLINE
-	zfs set primarycache=metadata tank/data
+	be_strict tank/data || bail "no such property"
 	for n in 1000 100000 1048576 25165824; do noise_of "first $n" $n >/tank/data/first-$n; done
 	pattern text 0 8000 >/tank/data/text
 	sums /tank/data >/tmp/sums
@@ -92,7 +92,6 @@ case $BOOT in
 	run_block back
 	is "after a reboot the pool is online" "$(zpool list -H -o health tank)" ONLINE
 	is "the leg is the pair" "$(leg_status)" ONLINE
-	zfs set primarycache=metadata tank/data
 	is "with the same files" "$(sums /tank/data)" "$(cat /tmp/sums)"
 	check "a scrub" zpool scrub -w tank
 	like "finds no error" "$(scrubbed)" ' 0$'

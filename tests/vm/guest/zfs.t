@@ -31,8 +31,7 @@ is "4. a pool on it is online" "$(zpool list -H -o health tank)" ONLINE
 like "4. on the device and not on main" "$(zpool status -P tank)" "/dev/mapper/safe +ONLINE +0 +0 +0"
 is "4. with lz4, without atime, with sha256, each block twice" \
 	"$(zfs get -H -o value compression,atime,checksum,copies tank/data | xargs)" "lz4 off sha256 2"
-# What the test reads is to come from the disk.
-zfs set primarycache=metadata tank/data
+be_strict tank/data || bail "no such property"
 
 mkdir $d/first $d/second
 for n in 600 4096 100000 1048576 16777216; do noise_of "first $n" $n >$d/first/noise-$n; done
