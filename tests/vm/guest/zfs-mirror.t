@@ -34,9 +34,10 @@ case $BOOT in
 	run_block mirror
 	is "a mirror is online" "$(zpool list -H -o health tank)" ONLINE
 	be_strict tank/data || bail "no such property"
-	for n in 1000 100000 1048576 25165824; do noise_of "first $n" $n >/tank/data/first-$n; done
-	pattern text 0 8000 >/tank/data/text
-	sums /tank/data >/tmp/sums
+	mkdir /tmp/want
+	for n in 1000 100000 1048576 25165824; do noise_of "first $n" $n >/tmp/want/first-$n; done
+	pattern text 0 8000 >/tmp/want/text
+	cp /tmp/want/* /tank/data
 	blocks=$(for f in /tank/data/*; do blocks_of tank/data "$f"; done | sort -un | wc -l)
 	num "with some hundred blocks of files" "$blocks" -ge 200
 
@@ -58,11 +59,12 @@ case $BOOT in
 	is "and no new ones come" "$(errors_of /dev/mapper/safe)" "0 0 0"
 
 	message m stats_clear
-	for n in 5000 25165824; do noise_of "second $n" $n >/tank/data/second-$n; done
+	for n in 5000 25165824; do noise_of "second $n" $n >/tmp/want/second-$n; done
+	cp /tmp/want/second-* /tank/data
 	zpool sync tank
 	num "new files: main refuses writes" "$(status_key m failed_writes)" -ge 100
 	is "of which ZFS sees nothing" "$(errors_of /dev/mapper/safe)" "0 0 0"
-	sums /tank/data >/tmp/sums
+	sums /tmp/want >/tmp/sums
 
 	run_block away
 	like "with the pair stopped, the pool is seen on main alone" "$(zpool import -d $MAIN -d "$OTHER" 2>&1)" "tank +ONLINE.*m +ONLINE"

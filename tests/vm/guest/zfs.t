@@ -33,13 +33,16 @@ is "4. with lz4, without atime, with sha256, each block twice" \
 	"$(zfs get -H -o value compression,atime,checksum,copies tank/data | xargs)" "lz4 off sha256 2"
 be_strict tank/data || bail "no such property"
 
-mkdir $d/first $d/second
-for n in 600 4096 100000 1048576 16777216; do noise_of "first $n" $n >$d/first/noise-$n; done
-pattern text 0 8000 >$d/first/text
-sums $d/first >/tmp/first.sums
+mkdir -p /tmp/want/{first,second}
+for round in first second; do
+	for n in 600 4096 100000 1048576 16777216; do noise_of "$round $n" $n >/tmp/want/$round/noise-$n; done
+	pattern $round 0 8000 >/tmp/want/$round/text
+done
+sums /tmp/want >/tmp/sums
+cp -r /tmp/want/first $d
 is "5. files of six sizes are written" "$(find $d/first -type f -printf '%s ' | xargs -n 1 | sort -n | xargs)" \
 	"600 4096 100000 1048576 4096000 16777216"
-like "5. with the content that was meant" "$(cat /tmp/first.sums)" "$(noise_of "first 16777216" 16777216 | sha256sum | cut -d ' ' -f 1)  ./noise-16777216"
+is "5. with known checksums" "$(sums $d)" "$(grep /first/ /tmp/sums)"
 
 # The first 4 KiB of each block's first copy die, and one of eight units of the whole disk takes no writes any more.
 for f in "$d"/first/*; do blocks_of tank/data "$f"; done | sort -un >/tmp/blocks
@@ -50,24 +53,22 @@ message m stats_clear
 message m bad_every 32 0 64 8 write $(awk '{ print "bad", $1, 8, "both" }' /tmp/blocks)
 is "6. sectors fail on read" "$(message m list | grep -c ' read ')" "$(awk '{ n += $1 != end; end = $1 + 8 } END { print n }' /tmp/blocks)"
 num "6. and on write" "$(message m list | grep -c ' write ')" -ge 16384
-for n in 600 4096 100000 1048576 16777216; do noise_of "second $n" $n >$d/second/noise-$n; done
-check "6. the pool takes more files" zpool sync tank
-sums $d/second >/tmp/second.sums
+check "6. the pool takes more files" cp -r /tmp/want/second $d
+zpool sync tank
 num "6. though main refused writes" "$(status_key m failed_writes)" -ge 100
 num "6. which were relocated" "$(used_slots safe)" -ge 100
 
 message m stats_clear
-is "7. all files read as they were written" "$(sums $d/first; sums $d/second)" "$(cat /tmp/first.sums /tmp/second.sums)"
-num "7. though main failed each block" "$(status_key m failed_reads)" -ge "$blocks"
-healed() { # each block's dead unit is on the spare now
-	message safe list | awk 'NR == FNR { if ($3 == "owned") for (i = $1; i < $1 + $2; i++) on[i] = 1; next }
-		{ for (i = $1; i < $1 + 8; i++) if (!(i in on)) bad++ } END { exit bad > 0 }' - /tmp/blocks
-}
-check "7. ZFS wrote them again, and they live on the spare" until_true 60 healed
+is "7. all files read as they were written" "$(sums $d)" "$(cat /tmp/sums)"
+num "7. though main failed reads" "$(status_key m failed_reads)" -ge 10
 
+# Which copy a reader gets is ZFS's choice; a scrub reads both.
 run_block scrub
 like "8. a scrub ends without an unrecoverable error" "$(scrubbed)" "^[0-9.]+[BKM] 0\$"
 check "8. no file is damaged" no_errors
+message safe list >/tmp/list
+is "8. of each block, what died lives on the spare" "$(awk 'NR == FNR { if ($3 == "owned") for (i = $1; i < $1 + $2; i++) on[i] = 1; next }
+	{ for (i = $1; i < $1 + 8; i++) if (!(i in on)) { print $1; break } }' /tmp/list /tmp/blocks)" ""
 is "8. nothing of dm-remap failed" "$(state_of safe) $(bad_slots safe)" "active 0"
 message m stats_clear
 check "8. a second scrub" zpool scrub -w tank
@@ -84,11 +85,11 @@ mkdir $d/x
 for i in {1..200}; do echo "file $i" >$d/x/f$i; done
 is "create: so many files are there" "$(find $d/x -type f | wc -l) $(cat $d/x/f{1..200} | sha256sum)" \
 	"200 $(for i in {1..200}; do echo "file $i"; done | sha256sum)"
-is "read: from the disk, what was written" "$(sha256sum <$d/second/noise-16777216)" "$(noise_of "second 16777216" 16777216 | sha256sum)"
+is "read: from the disk, what was written" "$(sha256sum <$d/second/noise-16777216)" "$(sha256sum </tmp/want/second/noise-16777216)"
 cp $d/first/noise-1048576 $d/x/copy
-check "copy: the same bytes" cmp $d/first/noise-1048576 $d/x/copy
+check "copy: the same bytes" cmp /tmp/want/first/noise-1048576 $d/x/copy
 mv $d/x/copy $d/x/renamed
-is "rename: one name for another" "$(find $d/x -name copy) $(sha256sum <$d/x/renamed)" " $(noise_of "first 1048576" 1048576 | sha256sum)"
+is "rename: one name for another" "$(find $d/x -name copy) $(sha256sum <$d/x/renamed)" " $(sha256sum </tmp/want/first/noise-1048576)"
 rm $d/x/renamed
 check_fails "delete: it is gone" test -e $d/x/renamed
 noise_of again 500000 >$d/x/renamed
@@ -106,12 +107,12 @@ is "a large file: is whole" "$(stat -c %s $d/large) $(sha256sum <$d/large)" "503
 ratio=$(zfs get -Hp -o value compressratio tank/data)
 check "the compression ratio is above 1 ($ratio)" awk -v r="$ratio" 'BEGIN { exit !(r > 1) }'
 
-sums $d >/tmp/all.sums
+sums $d >/tmp/sums
 run_block away
 check_fails "after an export and a stop there is no device" dmsetup info safe
 run_block back
 like "assembled and imported, it is the same pool" "$(zpool status -P tank)" "/dev/mapper/safe +ONLINE +0 +0 +0"
-is "with the same files" "$(sums $d)" "$(cat /tmp/all.sums)"
+is "with the same files" "$(sums $d)" "$(cat /tmp/sums)"
 check "and no error" no_errors
 like "and its cache file names the pair" "$(zdb -C tank)" "path: '/dev/mapper/safe'"
 
