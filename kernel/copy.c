@@ -5,7 +5,6 @@
 #include "batch.h"
 #include "copy.h"
 
-
 bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int *count)
 {
 	unsigned int end;
