@@ -33,8 +33,8 @@ files() { # NAME...: of 2 MiB each
 	(cd /mnt/a && for f; do yes "secret of $f $RANDOM" | head -c 2M >"$f"; done && sync && sha256sum ./[a-z0-9] >/tmp/sums)
 }
 in_plain() { grep -aq "secret of" "$(disk_file "$1")"; } # DISK
-disks() { # blank and healthy again
-	io_disks 64M 16M
+disks() { # blank and healthy again; a header of LUKS takes 16 MiB
+	io_disks 64M 48M
 	MAIN=$m SPARE=$s
 }
 disks_away() {
