@@ -64,7 +64,7 @@ run_block luks-backup
 cryptsetup close plain
 message m bad 128 8 both
 check_fails "LUKS on a pair: a sector of the keys that cannot be read: it does not open" cryptsetup open /dev/mapper/safe plain
-num "LUKS on a pair: it is pending" "$(pending_sectors safe)" -ge 1
+num "LUKS on a pair: it is pending" "$(counts | cut -d ' ' -f 3)" -ge 1
 run_block luks-restore
 mount /dev/mapper/plain /mnt/a
 check "LUKS on a pair: with the header written back it does, with all files" sums
@@ -140,10 +140,19 @@ tags=$(((at - 8000 - 256) / 8 * 8))
 integritysetup close checked
 message m bad $tags 8 both
 integritysetup open /dev/mapper/safe checked
-diag "read: $(error_of get_sectors $c 0 8) $(error_of get_sectors $c 2048 8) $(error_of get_sectors $c 40000 8); write $(error_of put_pattern $c a 0 8) $(error_of put_pattern $c a 40000 8); read $(error_of get_sectors $c 40000 8)"
-diag "$(counts)"
-diag "$(dmremap show safe | grep -v owned)"
-dmesg | grep integrity | tail | sed 's/^/# /' >&3
+is "dm-integrity: tags that cannot be read: their data gives errors" "$(error_of get_sectors $c 0 8)" ENODATA
+is "dm-integrity: and that of 8 MiB around it" "$(error_of get_sectors $c 2048 8)" ENODATA
+check "dm-integrity: what is further away is read" eval 'get_sectors $c 40000 8 >/dev/null'
+counts >/dev/null
+read -r SECTOR COUNT _ < <(command dmremap show -n safe | grep pending)
+is "dm-integrity: they are pending" "$SECTOR $COUNT" "$tags 8"
+run_block integrity-tags
+check "dm-integrity: they are zeroes now, and what is around is read" holds_pattern $c a 2048 2048
+is "dm-integrity: their own data fails its check, and is not given out" "$(error_of get_sectors $c 0 8)" EILSEQ
+put_pattern $c later 0 1024
+dmsetup suspend checked && dmsetup resume checked
+check "dm-integrity: it is written, and read again" holds_pattern $c later 0 1024
+like "dm-integrity: nothing is pending" "$(counts)" "^active [0-9]+ 0 0$"
 integritysetup close checked
 dmremap stop safe
 done_testing
