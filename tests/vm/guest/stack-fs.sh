@@ -33,7 +33,7 @@ fs_right() { # FOLDER: how many of its files are right, read from the disk
 	(cd "/mnt/$1" 2>/dev/null && sha256sum -c /tmp/sums 2>/dev/null) | grep -c ': OK$'
 }
 fs_takes_writes() {
-	if (echo new >/mnt/new && sync -f /mnt/new) 2>/dev/null; then echo "takes writes"; else echo "takes no writes"; fi
+	if dd if=/tmp/tree/511 of=/mnt/new conv=fsync status=none 2>/dev/null; then echo "takes writes"; else echo "takes no writes"; fi
 }
 fs_mount() { mount -t "$fs" "$1" /mnt; } # DEVICE
 fs_reads() { # FILE: right, wrong or an error
@@ -53,7 +53,7 @@ fs_marked() { # DISK-NAME NAME
 	message "$1" log_clear
 	dd if="/mnt/marked/$2" of=/dev/null bs=128k iflag=direct status=none || return 1
 	# No metadata is read in pieces as long as these.
-	marked=$(message "$1" log | awk '$3 == "read" && $5 > n { n = $5; at = $4 } END { if (n >= 64) print at }')
+	marked=$(message "$1" log | awk '$3 == "read" && $5 > n { n = $5; at = $4 } END { if (n >= 64) print at + (8 - at % 8) % 8 }')
 	[ "$marked" ]
 }
 fs_rewrite() { dd if="$1" of="$2" bs=64k conv=notrunc,fsync status=none 2>/dev/null; } # FROM TO
@@ -135,7 +135,7 @@ fs_trial() {
 	wait $dying
 	message m bad_every $fs_first 0 128 8 write
 	check "and more" fs_copy after
-	for f in $(ls /tmp/tree); do fs_rewrite "/tmp/tree/$f" "/mnt/before/$f" || not_ok "$f is written anew in place"; done
+	for f in /tmp/tree/*; do fs_rewrite "$f" "/mnt/before/${f##*/}" || not_ok "${f##*/} is written anew in place"; done
 	check "files are removed and written anew" eval 'rm -r /mnt/during && fs_copy during'
 	is "every file is right" "$(fs_right before) $(fs_right during) $(fs_right after)" "$fs_files $fs_files $fs_files"
 	num "the disk did fail writes" "$(counters m failed_writes)" -gt 100
@@ -196,7 +196,8 @@ fs_cuts() {
 		message m cut_mode random $turn fail_after writes $((turn * turn * 25)) 'then' cut
 		n=0
 		while [ $n -lt 400 ]; do
-			for f in $(ls /tmp/tree); do
+			for f in /tmp/tree/*; do
+				f=${f##*/}
 				dd if="/tmp/tree/$f" of="/mnt/cut/$turn.$n.$f" bs=1M conv=fsync status=none 2>/dev/null || break 2
 				echo "$(sed -n "s/  $f\$//p" /tmp/sums)  $turn.$n.$f" >>/tmp/acked
 				n=$((n + 1))

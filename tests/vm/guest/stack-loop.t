@@ -18,7 +18,7 @@ io_faulty m "$lower"
 mk_disk spare 16M
 mk_disk spare2 16M
 mkdir /srv
-mkfs.ext4 -q -F $m && mount -t ext4 $m /srv || bail "no file system"
+mkfs.ext4 -q -F -b 4096 $m && mount -t ext4 $m /srv || bail "no file system"
 
 ## As main
 
@@ -61,7 +61,7 @@ dmsetup remove m
 io_faulty m "$lower"
 wipefs -qa "$spare2"
 dd if=/dev/zero of="$spare2" bs=1M oflag=direct status=none 2>/dev/null
-dmremap create $m "$spare2" safe && mkfs.ext4 -q -F $r && mount -t ext4 $r /mnt || bail "no second pair"
+dmremap create $m "$spare2" safe >/dev/null && mkfs.ext4 -q -F $r && mount -t ext4 $r /mnt || bail "no second pair"
 mkdir /mnt2
 run_block loop-above
 ok "a loop file lies on a file system on dm-remap"

@@ -73,7 +73,6 @@ mount -t ext4 $r /mnt
 # shellcheck disable=SC2046
 is "and so are the files" "$(right $(seq 1 $((n - 1))))" $((n - 1))
 umount /mnt
-e2fsck -fy $r >/dev/null 2>&1
 check "the file system is sound" e2fsck -fn $r
 dmremap stop safe
 losetup -d "$DISK"
