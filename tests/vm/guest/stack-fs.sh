@@ -259,4 +259,10 @@ fs_without_spare() {
 	umount /mnt
 	fs_sound $r
 	dmremap stop safe
+	message s offline
+	check_fails "without its spare the pair is not activated" dmremap assemble $m $s safe
+	dmsetup remove m
+	dmsetup remove s
+	losetup -d "$lower" "$store"
+	rm "$(disk_file lower)" "$(disk_file store)"
 }
