@@ -114,6 +114,7 @@ fs_unhelped() { # DISK-NAME: in words
 	message "$1" bad "$marked" 8 write
 	{ tr p q </tmp/plain >/tmp/other; fs_rewrite /tmp/other /mnt/marked/plain; } || told=an
 	message "$1" good 0 0
+	sync -f /mnt 2>/dev/null # which is told of the error, too, the first time
 	echo "$told error, $(fs_takes_writes), $(fs_right before) right"
 	rm /mnt/marked/plain
 }
@@ -193,7 +194,7 @@ fs_cuts() {
 	: >/tmp/acked
 	for turn in 1 2 3; do
 		message m bad_every $((fs_first + turn * 32)) 0 512 8 write
-		message m cut_mode random $turn fail_after writes $((turn * turn * 25)) 'then' cut
+		message m cut_mode random $turn fail_after writes $((turn * 60)) 'then' cut
 		n=0
 		while [ $n -lt 400 ]; do
 			for f in /tmp/tree/*; do
@@ -228,7 +229,7 @@ fs_without_spare() {
 	mk_disk store 5M
 	io_faulty m "$lower"
 	io_faulty s "$store"
-	dmremap create $m $s safe >/dev/null && fs_make $r && fs_mount $r && fs_copy before || bail "no second pair"
+	dmremap create $m $s safe >/dev/null 2>&1 && fs_make $r && fs_mount $r && fs_copy before || bail "no second pair"
 
 	log_mark
 	message s offline

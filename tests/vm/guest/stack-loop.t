@@ -61,7 +61,7 @@ dmsetup remove m
 io_faulty m "$lower"
 wipefs -qa "$spare2"
 dd if=/dev/zero of="$spare2" bs=1M oflag=direct status=none 2>/dev/null
-dmremap create $m "$spare2" safe >/dev/null && mkfs.ext4 -q -F $r && mount -t ext4 $r /mnt || bail "no second pair"
+dmremap create $m "$spare2" safe >/dev/null 2>&1 && mkfs.ext4 -q -F $r && mount -t ext4 $r /mnt || bail "no second pair"
 mkdir /mnt2
 run_block loop-above
 ok "a loop file lies on a file system on dm-remap"
