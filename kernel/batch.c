@@ -119,6 +119,7 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 		.count = piece->count,
 		.first = piece->first,
 		.until = dmr_spare_patient_until(t, piece->bio),
+		.others = b->slots_fail ? 0 : DMR_SLOT_TRIES,
 	};
 
 	atomic64_inc(&t->pair->spare_errors);
@@ -126,6 +127,9 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 		piece->status = dmr_store(t, b->change, b->count, i, &goods);
 	if (!piece->status)
 		return;
+	/* Where so many fail in a row, the rest of the batch finds none better. */
+	if (dmr_suspect(piece->status) && b->change[i].is.slot == DMR_NO_SLOT)
+		b->slots_fail = true;
 	/* The unit may have other sectors there: copy.c moves it as a whole. */
 	piece->moves = dmr_suspect(piece->status) && b->change[i].is.slot != DMR_NO_SLOT &&
 		       !t->options.no_auto;
@@ -210,4 +214,5 @@ void dmr_batch_finish(struct dmr_batch *b)
 	b->groups = 0;
 	b->group = DMR_NO_UNIT;
 	b->suspects = false;
+	b->slots_fail = false;
 }

@@ -31,6 +31,7 @@ struct dmr_piece {
 struct dmr_batch {
 	unsigned int count;
 	bool suspects;		/* some piece is one */
+	bool slots_fail;	/* one piece has found no slot that takes it */
 	bool main_dead;		/* so suspects come to nothing (C10) */
 	u64 group;		/* of the last piece */
 	u32 groups;		/* how many the pieces are in, at most */

@@ -5,9 +5,6 @@
 #include "batch.h"
 #include "copy.h"
 
-/* How many slots are tried for one unit. */
-#define DMR_SLOT_TRIES	4u
-
 bool dmr_mask_run(u8 mask, unsigned int from, unsigned int *first, unsigned int *count)
 {
 	unsigned int end;
@@ -121,27 +118,51 @@ static blk_status_t dmr_write_goods(struct dmr_target *t, u64 sector, const stru
 	return status;
 }
 
-/*
- * The change's slot failed and is never used again. With it goes the entry of the pending unit that it was to be
- * taken from, which loses nothing by it. false: the unit's own sectors are there.
- */
-static bool dmr_drop_slot(struct dmr_target *t, struct dmr_change *c)
-{
-	const struct dmr_unit none = { .unit = c->evict };
-	struct dmr_metadata *meta = &t->pair->meta;
-	struct dmr_map_change *forget = NULL;
+/* Slots that have failed a change, until it is known whether another takes it. */
+struct dmr_set_aside {
+	u32 count;
+	u32 slot[DMR_SLOT_TRIES];
+	u64 evict[DMR_SLOT_TRIES];	/* whose slot it is; DMR_NO_UNIT: nobody's */
+};
 
-	if (c->evict != DMR_NO_UNIT)
-		forget = dmr_map_prepare(meta->map, &none, 1);
-	if (!forget && !c->fresh)
+/* The change's slot failed. false: the unit's own sectors are there. */
+static bool dmr_set_aside(struct dmr_target *t, struct dmr_change *c, struct dmr_set_aside *aside)
+{
+	if (c->evict == DMR_NO_UNIT && !c->fresh)
 		return false;
-	dmr_slot_bad(meta, c->will.slot);
-	if (forget)
-		dmr_map_publish(meta->map, forget);
+	/* The next search is for another. */
+	if (c->evict != DMR_NO_UNIT)
+		t->pair->meta.victim_from = (c->evict + 1) * DMR_UNIT_SECTORS;
+	aside->slot[aside->count] = c->will.slot;
+	aside->evict[aside->count++] = c->evict;
 	c->will.slot = DMR_NO_SLOT;
 	c->evict = DMR_NO_UNIT;
 	c->fresh = false;
 	return true;
+}
+
+/*
+ * Another slot took it: these are bad, and never used again. With a slot goes the entry of the pending unit that it
+ * was to be taken from, which loses nothing by it.
+ */
+static void dmr_condemn(struct dmr_target *t, const struct dmr_set_aside *aside)
+{
+	struct dmr_metadata *meta = &t->pair->meta;
+	u32 i;
+
+	for (i = 0; i < aside->count; i++) {
+		const struct dmr_unit none = { .unit = aside->evict[i] };
+		struct dmr_map_change *forget = NULL;
+
+		if (aside->evict[i] != DMR_NO_UNIT) {
+			forget = dmr_map_prepare(meta->map, &none, 1);
+			if (!forget)
+				continue;
+		}
+		dmr_slot_bad(meta, aside->slot[i]);
+		if (forget)
+			dmr_map_publish(meta->map, forget);
+	}
 }
 
 /* Only a user's write may take a pending unit's slot (C11). */
@@ -153,15 +174,35 @@ static bool dmr_take_slot(struct dmr_target *t, struct dmr_change *change, u32 c
 	return dmr_take_slots(&t->pair->meta, change, count, index, 1, DMR_NO_SLOT);
 }
 
+/* A pending unit's may come by again. */
+static bool dmr_take_another(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
+			     const struct dmr_goods *goods, const struct dmr_set_aside *aside)
+{
+	struct dmr_change *c = &change[index];
+	u32 i;
+
+	if (!dmr_take_slot(t, change, count, index, goods))
+		return false;
+	for (i = 0; i < aside->count; i++) {
+		if (c->will.slot != aside->slot[i])
+			continue;
+		c->will.slot = DMR_NO_SLOT;
+		c->evict = DMR_NO_UNIT;
+		return false;
+	}
+	return true;
+}
+
 blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
 		       const struct dmr_goods *goods)
 {
 	struct dmr_change *c = &change[index];
+	struct dmr_set_aside aside = { 0 };
 	blk_status_t status = BLK_STS_NOSPC;
-	unsigned int tries;
 
-	for (tries = 0; tries < DMR_SLOT_TRIES; tries++) {
-		if (c->will.slot == DMR_NO_SLOT && !dmr_take_slot(t, change, count, index, goods))
+	for (;;) {
+		if (c->will.slot == DMR_NO_SLOT &&
+		    !dmr_take_another(t, change, count, index, goods, &aside))
 			break;
 		status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
 		if (!dmr_suspect(status) || time_after(jiffies, goods->until))
@@ -170,9 +211,16 @@ blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 coun
 		if (dmr_spare_answers(t->pair))
 			status = dmr_write_goods(t, dmr_slot_sector(c->will.slot), goods);
 		/* A dead spare condemns nothing. */
-		if (!dmr_suspect(status) || !dmr_spare_answers(t->pair) || !dmr_drop_slot(t, c))
+		if (!dmr_suspect(status) || !dmr_spare_answers(t->pair) ||
+		    aside.count == goods->others || !dmr_set_aside(t, c, &aside))
 			break;
 	}
+	/*
+	 * A spare that takes nothing at all (out of room below, write-protected) has no bad slots: those that were
+	 * tried are only left alone until the next activation.
+	 */
+	if (!status)
+		dmr_condemn(t, &aside);
 	return status;
 }
 
@@ -218,6 +266,7 @@ bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count
 		.count = count,
 		.first = sector % DMR_UNIT_SECTORS,
 		.until = dmr_spare_patient_until(t, bio),
+		.others = DMR_SLOT_TRIES,
 	};
 	bool moved;
 

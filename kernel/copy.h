@@ -36,11 +36,14 @@ struct dmr_goods {
 	u32 offset, count;		/* of the part, in sectors, from the bio's first */
 	u8 first;			/* its first sector within the unit */
 	unsigned long until;		/* jiffies: no other slot is tried after it (C20) */
+	u32 others;			/* how many other slots may be tried; up to DMR_SLOT_TRIES */
 };
+
+#define DMR_SLOT_TRIES	3u
 
 /*
  * Writes goods to the slot of change[index], taking one if it has none. A slot that fails and held nothing is
- * marked bad and replaced, a few times. Not flushed. BLK_STS_NOSPC: there was no slot. After a
+ * replaced, a few times, and marked bad when another has taken them. Not flushed. BLK_STS_NOSPC: there was no slot. After a
  * failure will.slot may be DMR_NO_SLOT, and dmr_commit() gives back what was taken for a FAILED change.
  */
 blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,

@@ -70,6 +70,7 @@ struct dmr_pair {
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
 	atomic_t flush_owed;		/* a flush of ours failed: the next user's flush fails too */
+	atomic_t suspected;		/* FUA writes at the worker: it may have been the flush in them that failed */
 	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
 	struct bio_set bios;
@@ -191,19 +192,27 @@ enum dmr_where {
 	DMR_AT_END,		/* the worker is done with it: only to be ended */
 };
 
+/* What it was when it came: the block layer takes FUA from bios to devices that need none. */
+enum dmr_special {
+	DMR_PLAIN = 0,
+	DMR_FUA,		/* a write that is to be durable when it ends */
+	DMR_EMPTY_FLUSH,
+};
+
 #define DMR_UNSETTLED_MAIN	0x1
 #define DMR_UNSETTLED_SPARE	0x2
 
 struct dmr_io {
 	struct bvec_iter iter;		/* as mapped; bi_sector is main's. The block layer consumes the bio's own */
 	u8 where;			/* enum dmr_where */
-	bool flush;			/* an empty flush */
+	u8 special;			/* enum dmr_special */
+	bool suspected;			/* parked: counted in pair->suspected */
 	u8 epoch;			/* that it is in */
 	blk_status_t error;		/* what main said, for the worker */
 	blk_status_t result;		/* worker: what the caller will hear */
 	u8 unsettled;			/* worker: whose flush is to follow, DMR_UNSETTLED_ */
-	bool bad;			/* worker: some of it failed once more, */
-	bool spare_failed;		/* and on the spare */
+	bool bad;			/* worker: some of it failed once more, on the device that failed it before */
+	bool spare_failed;		/* worker: the spare has failed some of it */
 	u32 done;			/* worker: sectors judged so far */
 	union {
 		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */
@@ -353,13 +362,17 @@ extern const struct dmr_metadata_io dmr_spare_io;
 /* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
 blk_status_t dmr_main_flush(struct dmr_target *t);
-/*
- * Does the block layer make a write and a flush of a FUA write, so that either may be what failed? Of what lies below
- * device-mapper and md, which always say they have FUA, it is not known.
- */
+/* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
 static inline bool dmr_fua_flushes(struct block_device *bdev)
 {
 	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
+}
+
+/* Or may some layer further down? device-mapper and md always say they have FUA, over whatever disks. */
+static inline bool dmr_fua_may_flush(struct block_device *bdev)
+{
+	return dmr_fua_flushes(bdev) ||
+	       (dmr_bdev_write_cache(bdev) && bdev->bd_disk->fops->submit_bio);
 }
 
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */

@@ -31,6 +31,7 @@ static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
+	io->suspected = false;
 	io->parked_at = jiffies;
 	dmr_park(t, bio, io->epoch);
 	return DM_MAPIO_SUBMITTED;
@@ -59,8 +60,9 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	struct dmr_pair *pair = t->pair;
 	u64 written;
 
-	io->flush = true;
-	if (unlikely(READ_ONCE(t->dozing)))
+	io->special = DMR_EMPTY_FLUSH;
+	/* Behind a write whose flush may have failed: what comes of that is known when it is its turn. */
+	if (unlikely(READ_ONCE(t->dozing) || atomic_read(&pair->suspected)))
 		return dmr_park_here(t, bio, io);
 	if (dm_bio_get_target_bio_nr(bio) == 0) {
 		io->where = DMR_AT_MAIN_FLUSH;
@@ -84,10 +86,10 @@ blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio)
 	blk_status_t status = BLK_STS_OK;
 	u64 written;
 
-	if (dm_bio_get_target_bio_nr(bio) == 0) {
-		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
-	} else if (dmr_owed(pair)) {
+	if (dmr_owed(pair)) {
 		status = BLK_STS_IOERR;
+	} else if (dm_bio_get_target_bio_nr(bio) == 0) {
+		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
 	} else {
 		written = atomic64_read(&pair->spare_written);
 		if (written != atomic64_read(&pair->spare_flushed))
@@ -190,6 +192,8 @@ static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struc
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
+	if (bio->bi_opf & REQ_FUA)
+		io->special = DMR_FUA;
 	/* device-mapper drops the error of a preflush; the FUA write that follows it bears it (C8). */
 	if (unlikely(atomic_read(&device->failed_flushes)) &&
 	    atomic_dec_if_positive(&device->failed_flushes) >= 0)
@@ -208,7 +212,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	io->iter = bio->bi_iter;
 	io->where = DMR_AT_MAIN;
-	io->flush = false;
+	io->special = DMR_PLAIN;
 	if (unlikely(bio->bi_opf & (REQ_PREFLUSH | REQ_FUA)))
 		return dmr_map_special(t, bio, io);
 	if (likely(!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))) {
@@ -231,12 +235,21 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 		dmr_spare_flushed(t->pair, io->flush_mark);
 }
 
+static bool dmr_at_spare(const struct dmr_io *io)
+{
+	return io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
+}
+
 /* The worker finishes it: a failed write is not reported before everything has been tried. */
 static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			 blk_status_t status)
 {
 	io->error = status;
 	io->parked_at = jiffies;
+	io->suspected = io->special == DMR_FUA &&
+			dmr_fua_may_flush(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
+	if (io->suspected)
+		atomic_inc(&t->pair->suspected);
 	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }
@@ -331,12 +344,15 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 {
 	if (io->where == DMR_AT_END)
 		return DM_ENDIO_DONE;
-	if (io->flush) {
+	if (io->special == DMR_EMPTY_FLUSH) {
+		/* As one that is sent now. */
+		if (!*error && atomic_read(&t->pair->suspected))
+			return dmr_end_later(t, bio, io, BLK_STS_OK);
 		dmr_flushed(t, io, error);
 		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
-	if (io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING)
+	if (dmr_at_spare(io))
 		return dmr_end_at_spare(t, bio, io, *error);
 	return dmr_end_at_main(t, bio, io, *error);
 }

@@ -8,7 +8,7 @@
 #include "copy.h"
 
 /* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
-#define DMR_KEPT_FLAGS	(REQ_FUA | REQ_SYNC | REQ_META | REQ_PRIO)
+#define DMR_KEPT_FLAGS	(REQ_SYNC | REQ_META | REQ_PRIO)
 
 void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch)
 {
@@ -116,6 +116,8 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 	blk_opf_t opf = dmr_part_op(source) | REQ_NOMERGE | (source->bi_opf & DMR_KEPT_FLAGS);
 	struct bio *bio;
 
+	if (io->special == DMR_FUA)
+		opf |= REQ_FUA;
 	if (bio_op(source) == REQ_OP_WRITE_ZEROES) {
 		bio = dmr_zero_part(t, opf, count, bdev);
 	} else if (bio_op(source) == REQ_OP_DISCARD) {
@@ -145,24 +147,14 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 	return dmr_submit_wait(part);
 }
 
-/* The bio failed, and none of it has failed again: it may have been the flush in it. */
-static bool dmr_flush_suspected(struct dmr_target *t, struct bio *bio)
-{
-	struct dmr_io *io = dmr_io_of(bio);
-	bool spare = io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
-
-	return (bio->bi_opf & REQ_FUA) && dmr_suspect(io->error) && !io->bad &&
-	       dmr_fua_flushes(spare ? t->pair->bdev : t->main_bdev);
-}
-
 /* After the last part of a bio. */
 static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
 	bool ok = true;
 
-	/* Nothing of it was seen to be bad: a flush in it may have failed, which others needed (C8). */
-	if (!io->result && dmr_flush_suspected(t, bio))
+	/* Nothing of it was seen to be bad, and nobody hears of it: a flush may have failed that others needed (C8). */
+	if (io->suspected && !io->bad && !io->result)
 		atomic_set(&t->pair->flush_owed, 1);
 	if (io->unsettled & DMR_UNSETTLED_MAIN)
 		ok = !dmr_main_flush(t);
@@ -203,11 +195,11 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 
 	/* C20, for a spare that is dying, too. */
 	if (io->spare_failed && dmr_spare_out_of_patience(t, bio))
-		return BLK_STS_IOERR;
+		return io->error ?: BLK_STS_IOERR;
 	status = dmr_try_spare(t, bio, offset, count, sector);
 	if (!dmr_suspect(status))
 		return status;
-	io->bad = true;
+	io->bad |= io->where == DMR_AT_SPARE;
 	io->spare_failed = true;
 	if (t->options.no_auto || dmr_spare_out_of_patience(t, bio) || !dmr_spare_answers(t->pair))
 		return status;
@@ -216,6 +208,21 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 	if (dmr_suspect(status) && dmr_move_write(t, bio, offset, count))
 		return BLK_STS_OK;
 	return status;
+}
+
+/* A read that would ask for what has failed, after others have. */
+static bool dmr_in_vain(struct dmr_target *t, struct bio *bio, const struct dmr_run *run)
+{
+	switch (run->kind) {
+	case DMR_PENDING:
+		return t->options.fail_pending || dmr_out_of_patience(bio);
+	case DMR_OWNED_PENDING:
+		return dmr_out_of_patience(bio);
+	case DMR_OWNED:
+		return t->spare_failing && dmr_out_of_patience(bio);
+	default:
+		return false;
+	}
 }
 
 /* Reads and discards that met a fence: each run where it belongs. */
@@ -231,8 +238,7 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 	if (run->kind == DMR_LOST || run->kind == DMR_DOUBT)
 		return discard ? BLK_STS_OK : BLK_STS_IOERR;
 	/* C20: many may have waited for one fence. */
-	if (run->kind == DMR_PENDING && !discard &&
-	    (t->options.fail_pending || dmr_out_of_patience(bio)))
+	if (!discard && dmr_in_vain(t, bio, run))
 		return BLK_STS_MEDIUM;
 	if (run->kind == DMR_OWNED || run->kind == DMR_OWNED_PENDING) {
 		bdev = t->pair->bdev;
@@ -241,7 +247,11 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 	if (discard && !dmr_bdev_discards(bdev))
 		return BLK_STS_OK;
 	status = dmr_submit_wait(dmr_part(t, bio, offset, run->count, bdev, at));
-	if (!discard && dmr_suspect(status) && !t->options.no_auto)
+	if (discard || !dmr_suspect(status))
+		return status;
+	if (bdev != t->main_bdev)
+		dmr_spare_patient_until(t, bio);
+	if (!t->options.no_auto)
 		dmr_note_read(t, sector, run->count, false);
 	return status;
 }
@@ -319,7 +329,7 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 		status = dmr_write_main(t, bio, offset, count);
 		if (!dmr_suspect(status))
 			return status;
-		dmr_io_of(bio)->bad = true;
+		dmr_io_of(bio)->bad |= dmr_io_of(bio)->where == DMR_AT_MAIN;
 	}
 	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
 	if (t->options.no_auto || READ_ONCE(t->breaker.tripped))
@@ -367,7 +377,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		io->result = BLK_STS_IOERR;
 		return true;
 	}
-	if (io->flush)
+	if (io->special == DMR_EMPTY_FLUSH)
 		io->result = dmr_flush_now(t, bio);
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
@@ -403,11 +413,13 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 
 static void dmr_begin_parked(struct dmr_io *io)
 {
+	bool at_spare = io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
+
 	io->done = 0;
 	io->result = BLK_STS_OK;
 	io->unsettled = 0;
 	io->bad = false;
-	io->spare_failed = false;
+	io->spare_failed = io->error && at_spare;
 }
 
 /* Takes in as much as there is; false if there is nothing at all to do. */
@@ -439,7 +451,7 @@ static void dmr_wait_for_evidence(struct dmr_target *t, struct dmr_batch *b)
 				   (!b->current_bio && dmr_any_parked(t)), left);
 }
 
-static void dmr_end_judged(struct dmr_batch *b)
+static void dmr_end_judged(struct dmr_target *t, struct dmr_batch *b)
 {
 	struct bio *bio;
 
@@ -448,6 +460,8 @@ static void dmr_end_judged(struct dmr_batch *b)
 
 		bio->bi_status = io->result;
 		io->where = DMR_AT_END;
+		if (io->suspected)
+			atomic_dec(&t->pair->suspected);
 		bio_endio(bio);
 	}
 }
@@ -470,7 +484,7 @@ static void dmr_handle_parked(struct dmr_target *t)
 		if (b->count)
 			dmr_batch_commit(t, b);
 		dmr_batch_finish(b);
-		dmr_end_judged(b);
+		dmr_end_judged(t, b);
 	}
 }
 

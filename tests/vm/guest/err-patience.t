@@ -99,6 +99,18 @@ num "C20: a write over it whose slots are all bad ends in time, well or not (ms)
 message s good 0 0
 check "C7: nothing that it left is older than the first write" eval 'writes e 20480 2048 && holds e 20480 2048'
 
+# All in flight together, each to a slot of its own.
+io_renew
+message m bad 20480 320 write
+check "C20: forty units are relocated" writes f 20480 320
+message s bad $(($(table_sector 0 A) + 8)) 2016 write delay 2000
+begin=$(now)
+fio --name=forty --filename=$r --direct=1 --rw=write --offset=10M --bs=4k --size=160k --ioengine=io_uring --iodepth=40 \
+	--continue_on_error=all --output-format=json --output=/tmp/forty.json >/tmp/forty.errors 2>&1
+num "C20: forty writes to slots that all fail end in time (ms)" $(($(now) - begin)) -le $((limit + 4000))
+num "C20: most of them with an error" "$(errors /tmp/forty.errors)" -ge 30
+message s good 0 0
+
 ## Reads that waited for the worker
 
 io_renew
@@ -106,6 +118,23 @@ message m bad 1000 8 read delay 2000
 io_clear
 reads 1000 8 2>/dev/null &
 check "C18: the worker looks at a unit behind its fence" message m wait reads 4 60000
+begin=$(now) readers=()
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	reads 1000 8 2>/dev/null & readers+=($!)
+done
+failed=0
+for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+is "C20: ten reads that meet it fail" $failed 10
+num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+
+# The same with a slot.
+io_renew
+message m bad 1000 8 write
+check "C3: a unit is relocated" writes g 1000 8
+message s bad "$(slot_sector 0)" 8 read delay 2000
+io_clear
+reads 1000 8 2>/dev/null &
+check "C18: the worker looks at a slot behind its fence" message s wait failed_reads 2 60000
 begin=$(now) readers=()
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	reads 1000 8 2>/dev/null & readers+=($!)

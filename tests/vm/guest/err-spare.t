@@ -171,6 +171,25 @@ ends_well "C3: is relocated, though a slot is bad" $writer
 check "C3: all of it is there" holds new 2000 256
 is "C7: the bad slot is out of use" "$(settled_counts)" "active 36/$all 280 8 1"
 
+# Its tables take what they are given, and no slot does, as where a thin volume below has no room.
+fresh
+message s bad "$(slot_sector 3)" $((249 * 8)) write
+message m bad 2000 16 write
+check_fails "C7: a write that no slot takes fails" writes new 2000 16
+check_fails "C7: so does one to a slot's sectors, which would have to move" eval \
+	'message s bad "$(slot_sector 0)" 8 write && writes new 1000 8'
+is "C7: no slot is condemned for it" "$(bad_slots r)" 0
+check "C7: created again" io_again
+is "C7: all is as it was" "$(settled_counts)" "active 3/$all 16 8 0"
+message s good 0 0
+check "C7: there is room again: it is written" eval 'writes new 2000 16 && holds new 2000 16'
+check "C7: and what was on the spare is right" eval 'holds kept 1000 8 && holds kept 1016 8'
+is "C7: every slot may be used" "$(settled_counts)" "active 5/$all 32 8 0"
+message s bad "$(slot_sector 5)" 8 write bad "$(slot_sector 6)" 8 write
+message m bad 2048 8 write
+check "C7: of slots that fail where another takes it" eval 'writes new 2048 8 && holds new 2048 8'
+is "C7: each is bad" "$(settled_counts)" "active 6/$all 40 8 2"
+
 fresh
 message s slow 0 8 read 1000
 like "a spare that takes a second to answer does not use a message's time up" "$(message r remap 1200 8)" "^8 sectors remapped"

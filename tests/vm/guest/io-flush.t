@@ -252,6 +252,34 @@ check "C15: the table is loaded anew" dm_reload r "$table"
 check_fails "C8: a FUA write fails for it all the same" fua r 2000 8
 check "C8: only one" fua r 2000 8
 
+# device-mapper says that it has FUA, whatever is below: here that is a flush, too, that may have failed.
+message m fail_after fua 1
+check_fails "C8: a FUA write to a stacked device fails, then is taken: the flush after it is told" fua s 2000 8
+check "C8: only one is" flush
+check "C8: the data is there" holds s 2000 8
+use_up_failures
+message m bad 1088 8 write
+check "C8: of one that goes on failing nobody is told" fua t 1088 8
+check "C3: it is on the spare" holds t 1088 8
+
+## A main without a cache, a spare with one: FUA is for the spare
+
+dmsetup remove r
+dmsetup remove m2
+mk_null none 16M
+io_faulty m2 "$none" no_wc
+check "a pair" remap_create r /dev/mapper/m2 /dev/mapper/s2
+message s2 log_clear
+message m2 bad 1000 8 write hold 1000 8 write
+fua a 1000 8 & pid=$!
+fua b 1000 8 & other=$!
+check "C8: two FUA writes to one bad unit are on their way" message m2 wait waiting 2 60000
+is "C8: main gets them without FUA" "$(fua_writes m2)" 0
+message m2 release
+ends_well "C3: one moves the unit" $pid
+ends_well "C21: the other follows" $other
+is "C8: with FUA" "$(message s2 log | awk -v at="$(slot_sector 0)" '$3 == "write" && $4 == at && $6 ~ /fua/' | wc -l)" 1
+
 ## FUA that the block layer makes a write and a flush of, for a disk without it: either may be what failed
 
 dmsetup remove r
@@ -280,6 +308,18 @@ is "C20: both are on the spare" "$(message r list 2000 | head -n 1 | cut -d ' ' 
 	"2000 8 owned 3000 8 owned"
 check "C8: only one flush is told" flush
 check "C8: the data is there" holds n 2000 8
+use_up_failures
+
+worker_held 3008
+message m fail_after flush 1
+fua o 2008 8 2>/dev/null & pid=$!
+check "C8: again, and before the worker comes to it" message m wait failed_flushes 1 60000
+flush 2>/dev/null & other=$!
+worker_lets_go 1
+ends_badly "C8: another's flush is told" $other
+ends_well "C8: and none after it" $pid
+ends_well "C20: the write that it waited for ends well" $busy
+check "C8: the data is there" holds o 2008 8
 use_up_failures
 
 # A metadata block that is bad is no failed flush.
