@@ -2,7 +2,7 @@
 # btrfs on a disk that fails, without dm-remap and with it: files with checksums, power cuts, btrfs check and scrub.
 # suite: stacks
 # command: dmremap
-# programs: chattr cat sync
+# programs: chattr cat find sync
 # files: docs/STACKS.md
 # timeout: 400
 # memory: 1536M

@@ -2,7 +2,7 @@
 # ext4 on a disk that fails, without dm-remap and with it: files with checksums, power cuts, e2fsck.
 # suite: stacks
 # command: dmremap
-# programs: cat sync
+# programs: cat find sync
 # files: docs/STACKS.md
 # timeout: 400
 # memory: 1536M

@@ -197,7 +197,7 @@ fs_cuts() {
 		message m cut_mode random $turn fail_after writes $((turn * 60)) 'then' cut
 		n=0
 		while [ $n -lt 400 ]; do
-			for f in /tmp/tree/*; do
+			for f in /tmp/tree/??? /tmp/tree/???? /tmp/tree/??????; do
 				f=${f##*/}
 				dd if="/tmp/tree/$f" of="/mnt/cut/$turn.$n.$f" bs=1M conv=fsync status=none 2>/dev/null || break 2
 				echo "$(sed -n "s/  $f\$//p" /tmp/sums)  $turn.$n.$f" >>/tmp/acked
