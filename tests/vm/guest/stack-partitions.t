@@ -20,9 +20,7 @@ DISK=$(losetup -f -P --show --direct-io=on $m)
 run_block partitions
 ok "two partitions become a pair"
 start() { cat "/sys/class/block/${1##*/}/start"; } # PARTITION
-log_mark
 check_fails "the whole disk and a partition of it do not" remap_create other "$DISK" "$SPARE"
-check "for that reason" log_has "$log_mark" "share sectors of one disk"
 check_fails "nor twice the same spare" remap_create other "$m" "$SPARE"
 mkfs.ext4 -q -F $r && mount -t ext4 $r /mnt || bail "no file system"
 pattern file 0 8192 >/tmp/file
