@@ -195,7 +195,7 @@ fs_cuts() {
 	: >/tmp/acked
 	for turn in 1 2 3; do
 		message m bad_every $((fs_first + turn * 32)) 0 512 8 write
-		message m cut_mode random $turn fail_after writes $((turn * 60)) 'then' cut
+		message m cut_mode random $turn fail_after writes $((turn * 200)) 'then' cut
 		n=0
 		while [ $n -lt 400 ]; do
 			for f in /tmp/tree/??? /tmp/tree/???? /tmp/tree/??????; do
