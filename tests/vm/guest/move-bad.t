@@ -152,13 +152,14 @@ done
 move_fresh
 message s bad "$(slot 0)" 64 write medium
 is "C7: where all that are tried fail, so does the write" "$(error_of writes b 1002 2)" ENODATA
-is "C7: four were tried; the unit is where it was" "$(message r list) $(counts)" "1000 8 owned $(slot 0) active 1/$all 8 0 4"
+is "C7: the unit is where it was; three slots are left alone until the next activation" "$(message r list) $(counts)" \
+	"1000 8 owned $(slot 0) active 4/$all 8 0 0"
 check "C7: with what it had" holds a 1000 8
 loads_twice "C7: no slot works"
 check "C7: the data is there afterwards" holds a 1000 8
 message s good 0 0
 check "C7: and can be written when the spare is well" eval 'writes b 1002 2 && holds a 1000 2 && holds b 1002 2'
-is "C7: bad slots stay so" "$(counts)" "active 1/$all 8 0 4"
+is "C7: a spare that took nothing has no bad slots" "$(counts)" "active 1/$all 8 0 0"
 
 # A spare that is gone condemns nothing.
 move_fresh
