@@ -219,7 +219,7 @@ static bool dmr_in_vain(struct dmr_target *t, struct bio *bio, const struct dmr_
 	case DMR_OWNED_PENDING:
 		return dmr_out_of_patience(bio);
 	case DMR_OWNED:
-		return t->spare_failing && dmr_out_of_patience(bio);
+		return t->spare_failing && dmr_spare_out_of_patience(t, bio);
 	default:
 		return false;
 	}
