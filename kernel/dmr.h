@@ -362,17 +362,13 @@ extern const struct dmr_metadata_io dmr_spare_io;
 /* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
 blk_status_t dmr_main_flush(struct dmr_target *t);
-/* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
+/*
+ * Does the block layer make a write and a flush of a FUA write, so that either may be what failed? Of what lies below
+ * device-mapper and md, which always say they have FUA, it is not known.
+ */
 static inline bool dmr_fua_flushes(struct block_device *bdev)
 {
 	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
-}
-
-/* Or may some layer further down? device-mapper and md always say they have FUA, over whatever disks. */
-static inline bool dmr_fua_may_flush(struct block_device *bdev)
-{
-	return dmr_fua_flushes(bdev) ||
-	       (dmr_bdev_write_cache(bdev) && bdev->bd_disk->fops->submit_bio);
 }
 
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */

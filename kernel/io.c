@@ -247,7 +247,7 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	io->error = status;
 	io->parked_at = jiffies;
 	io->suspected = io->special == DMR_FUA &&
-			dmr_fua_may_flush(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
+			dmr_fua_flushes(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
 	if (io->suspected)
 		atomic_inc(&t->pair->suspected);
 	dmr_park(t, bio, io->epoch);

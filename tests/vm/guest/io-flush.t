@@ -252,16 +252,6 @@ check "C15: the table is loaded anew" dm_reload r "$table"
 check_fails "C8: a FUA write fails for it all the same" fua r 2000 8
 check "C8: only one" fua r 2000 8
 
-# device-mapper says that it has FUA, whatever is below: here that is a flush, too, that may have failed.
-message m fail_after fua 1
-check_fails "C8: a FUA write to a stacked device fails, then is taken: the flush after it is told" fua s 2000 8
-check "C8: only one is" flush
-check "C8: the data is there" holds s 2000 8
-use_up_failures
-message m bad 1088 8 write
-check "C8: of one that goes on failing nobody is told" fua t 1088 8
-check "C3: it is on the spare" holds t 1088 8
-
 ## A main without a cache, a spare with one: FUA is for the spare
 
 dmsetup remove r
