@@ -43,8 +43,8 @@ struct dmr_goods {
 
 /*
  * Writes goods to the slot of change[index], taking one if it has none. A slot that fails and held nothing is
- * replaced, a few times, and marked bad when another has taken them. Not flushed. BLK_STS_NOSPC: there was no slot. After a
- * failure will.slot may be DMR_NO_SLOT, and dmr_commit() gives back what was taken for a FAILED change.
+ * replaced, a few times, and marked bad when another has taken them. Not flushed. BLK_STS_NOSPC: there was no slot.
+ * After a failure will.slot may be DMR_NO_SLOT, and dmr_commit() gives back what was taken for a FAILED change.
  */
 blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
 		       const struct dmr_goods *goods);

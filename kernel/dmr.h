@@ -220,6 +220,12 @@ struct dmr_io {
 	};
 };
 
+/* Was it sent to the spare? */
+static inline bool dmr_at_spare(const struct dmr_io *io)
+{
+	return io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
+}
+
 extern struct target_type dmr_target_type;	/* target.c */
 
 /* module.c: the texts that constructors leave behind in ti->error; never NULL, any context. */

@@ -235,11 +235,6 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 		dmr_spare_flushed(t->pair, io->flush_mark);
 }
 
-static bool dmr_at_spare(const struct dmr_io *io)
-{
-	return io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
-}
-
 /* The worker finishes it: a failed write is not reported before everything has been tried. */
 static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			 blk_status_t status)

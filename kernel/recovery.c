@@ -413,13 +413,11 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 
 static void dmr_begin_parked(struct dmr_io *io)
 {
-	bool at_spare = io->where == DMR_AT_SPARE || io->where == DMR_AT_SPARE_PENDING;
-
 	io->done = 0;
 	io->result = BLK_STS_OK;
 	io->unsettled = 0;
 	io->bad = false;
-	io->spare_failed = io->error && at_spare;
+	io->spare_failed = io->error && dmr_at_spare(io);
 }
 
 /* Takes in as much as there is; false if there is nothing at all to do. */
