@@ -113,19 +113,23 @@ message s good 0 0
 
 ## Reads that waited for the worker
 
+ten_readers() { # of the unit at 1000, which the worker has fenced off
+	local begin readers pid failed i
+	begin=$(now) readers=()
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		reads 1000 8 2>/dev/null & readers+=($!)
+	done
+	failed=0
+	for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+	is "C20: ten reads that meet it fail" $failed 10
+	num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+}
 io_renew
 message m bad 1000 8 read delay 2000
 io_clear
 reads 1000 8 2>/dev/null &
 check "C18: the worker looks at a unit behind its fence" message m wait reads 4 60000
-begin=$(now) readers=()
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	reads 1000 8 2>/dev/null & readers+=($!)
-done
-failed=0
-for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
-is "C20: ten reads that meet it fail" $failed 10
-num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+ten_readers
 
 # The same with a slot.
 io_renew
@@ -135,14 +139,7 @@ message s bad "$(slot_sector 0)" 8 read delay 2000
 io_clear
 reads 1000 8 2>/dev/null &
 check "C18: the worker looks at a slot behind its fence" message s wait failed_reads 2 60000
-begin=$(now) readers=()
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	reads 1000 8 2>/dev/null & readers+=($!)
-done
-failed=0
-for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
-is "C20: ten reads that meet it fail" $failed 10
-num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+ten_readers
 
 ## A disk that takes no writes, slowly
 

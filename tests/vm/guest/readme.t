@@ -55,9 +55,6 @@ dmsetup remove safe
 # The same with the command.
 mk_disk third 16M
 SPARE=$third
-dmremap() { # as a person would: YES where it is asked for
-	command dmremap "$@" <<<YES
-}
 run_block create
 check "the command makes a pair" dmsetup info safe
 like "its line is kept" "$(cat /etc/dm-remap.conf)" "^safe [0-9a-f-]{36} $main\$"

@@ -5,9 +5,6 @@
 . /vm/io.sh
 document=/vm/STACKS.md
 . /vm/doc.sh
-dmremap() { # as a person would: YES where it is asked for
-	command dmremap "$@" <<<YES
-}
 r=/dev/mapper/safe b=/dev/mapper/b
 fs_size=384M
 # The first part of the disk stays good, for one that cannot be mounted shows little.

@@ -9,9 +9,6 @@
 . /vm/io.sh
 document=/vm/STACKS.md
 . /vm/doc.sh
-dmremap() { # as a person would: YES where it is asked for
-	command dmremap "$@" <<<YES
-}
 r=/dev/mapper/safe
 mk_disk lower 256M
 io_faulty m "$lower"

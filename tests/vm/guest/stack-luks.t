@@ -12,7 +12,6 @@
 document=/vm/STACKS.md
 . /vm/doc.sh
 modprobe -q dm-crypt || skip_all "this kernel has no dm-crypt"
-dmremap() { command dmremap "$@" <<<YES; }
 # As it is typed, but for the costs: the guest is slow.
 cryptsetup() {
 	case $1 in

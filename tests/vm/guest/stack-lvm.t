@@ -11,7 +11,6 @@
 . /vm/io.sh
 document=/vm/STACKS.md
 . /vm/doc.sh
-dmremap() { command dmremap "$@" <<<YES; }
 export LVM_SUPPRESS_FD_WARNINGS=1
 for name in pvcreate vgcreate vgchange vgextend vgreduce lvcreate lvextend lvremove lvs pvs pvmove lvmdevices; do ln -sf lvm /bin/$name; done
 mkdir -p /etc/lvm/devices /run/lvm /mnt/a

@@ -12,7 +12,6 @@
 document=/vm/STACKS.md
 . /vm/doc.sh
 modprobe -q raid1 && modprobe -q raid456 || skip_all "this kernel has no raid1 or raid456"
-dmremap() { command dmremap "$@" <<<YES; }
 mkdir -p /run/mdadm /etc/mdadm /mnt/a
 md=/sys/block/md0/md
 counts() { # owned, pending sectors and bad slots, with the state; settled

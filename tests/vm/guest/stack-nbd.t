@@ -12,7 +12,6 @@
 document=/vm/STACKS.md
 . /vm/doc.sh
 modprobe -q nbd nbds_max=4 || skip_all "this kernel has no nbd"
-dmremap() { command dmremap "$@" <<<YES; }
 ip link set lo up
 mkdir -p /mnt/a /etc/nbd-server
 SERVER=127.0.0.1

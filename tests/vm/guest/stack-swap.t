@@ -8,9 +8,6 @@
 . /vm/io.sh
 document=/vm/STACKS.md
 . /vm/doc.sh
-dmremap() { # as a person would: YES where it is asked for
-	command dmremap "$@" <<<YES
-}
 r=/dev/mapper/safe b=/dev/mapper/b
 io_disks 384M 32M
 mk_disk bare 384M

@@ -6,7 +6,6 @@ document=/vm/STACKS.md
 . /vm/doc.sh
 # A pool that a test could not finish with keeps its devices, and I/O to it never ends.
 trap 'status=$?; zpool export -f tank 2>/dev/null; (exit $status); _clean_up' EXIT
-dmremap() { command dmremap "$@" <<<YES; } # as a person would: YES where it is asked for
 
 # Where the blocks of a file are on main, a line each: <sector> <count> of the first copy. (A pool begins 4 MiB after its device.)
 blocks_of() { # DATASET FILE
