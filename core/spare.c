@@ -24,6 +24,8 @@ struct dmr_spare {
 	u32 segments, in_use;	/* segments, used and bad are read by anybody */
 	u32 cursor;		/* the segment that slots were last taken from */
 	u64 used, bad;
+	u32 lefts, left_next;	/* how many are left alone, and whose place the next takes */
+	u32 left[DMR_SPARE_LEFT];
 	u64 *available;		/* chunks that have free slots in segments in use */
 	struct dmr_spare_chunk **chunk;
 };
@@ -303,6 +305,29 @@ void dmr_spare_retire(struct dmr_spare *spare, u32 slot)
 	dmr_spare_set(spare, slot, DMR_SLOT_BAD);
 }
 
+void dmr_spare_leave(struct dmr_spare *spare, u32 slot)
+{
+	u32 *place = &spare->left[spare->left_next];
+
+	if (spare->lefts == DMR_SPARE_LEFT)
+		dmr_spare_release(spare, *place);
+	else
+		spare->lefts++;
+	*place = slot;
+	spare->left_next = (spare->left_next + 1) % DMR_SPARE_LEFT;
+}
+
+/* false: none was left alone. */
+static bool dmr_come_back(struct dmr_spare *spare)
+{
+	bool any = spare->lefts;
+
+	while (spare->lefts)
+		dmr_spare_release(spare, spare->left[--spare->lefts]);
+	spare->left_next = 0;
+	return any;
+}
+
 /* Taking */
 
 struct dmr_run {
@@ -394,6 +419,15 @@ static void dmr_run_enter(struct dmr_spare *spare, u32 want, struct dmr_run *bes
 	best->length = want;
 }
 
+static void dmr_run_find(struct dmr_spare *spare, u32 want, u32 hint, struct dmr_run *best)
+{
+	dmr_run_at_hint(spare, want, hint, best);
+	if (!best->length)
+		dmr_run_in_use(spare, want, best);
+	if (!best->length)
+		dmr_run_enter(spare, want, best);
+}
+
 u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first)
 {
 	struct dmr_run run = { DMR_NO_SLOT, 0 };
@@ -403,11 +437,9 @@ u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first)
 		want = DMR_SEGMENT_SLOTS;
 	if (!want)
 		return 0;
-	dmr_run_at_hint(spare, want, hint, &run);
-	if (!run.length)
-		dmr_run_in_use(spare, want, &run);
-	if (!run.length)
-		dmr_run_enter(spare, want, &run);
+	dmr_run_find(spare, want, hint, &run);
+	if (!run.length && dmr_come_back(spare))
+		dmr_run_find(spare, want, hint, &run);
 	if (!run.length)
 		return 0;
 	for (i = 0; i < run.length; i++)

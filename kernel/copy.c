@@ -165,6 +165,16 @@ static void dmr_condemn(struct dmr_target *t, const struct dmr_set_aside *aside)
 	}
 }
 
+/* No other took it. What was to be taken from a pending unit is still that unit's. */
+static void dmr_leave_alone(struct dmr_target *t, const struct dmr_set_aside *aside)
+{
+	u32 i;
+
+	for (i = 0; i < aside->count; i++)
+		if (aside->evict[i] == DMR_NO_UNIT)
+			dmr_spare_leave(t->pair->meta.slots, aside->slot[i]);
+}
+
 /* Only a user's write may take a pending unit's slot (C11). */
 static bool dmr_take_slot(struct dmr_target *t, struct dmr_change *change, u32 count, u32 index,
 			  const struct dmr_goods *goods)
@@ -215,11 +225,10 @@ blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 coun
 		    aside.count == goods->others || !dmr_set_aside(t, c, &aside))
 			break;
 	}
-	/*
-	 * A spare that takes nothing at all (out of room below, write-protected) has no bad slots: those that were
-	 * tried are only left alone until the next activation.
-	 */
-	if (!status)
+	/* A spare that takes nothing at all (out of room below, write-protected) has no bad slots. */
+	if (status)
+		dmr_leave_alone(t, &aside);
+	else
 		dmr_condemn(t, &aside);
 	return status;
 }

@@ -78,6 +78,12 @@ struct dmr_pair {
 	const struct dmr_health_ops *health_ops;
 };
 
+/* Any context. Once it says no, what is owed for one is seen. */
+static inline bool dmr_any_suspected(const struct dmr_pair *pair)
+{
+	return atomic_read_acquire(&pair->suspected);
+}
+
 /* C10: tells a bad unit from a dead disk. Under lock unless it says otherwise. */
 #define DMR_BREAKER_REGIONS		32u
 #define DMR_BREAKER_REGION_SECTORS	2048u	/* 1 MiB */
@@ -368,13 +374,16 @@ extern const struct dmr_metadata_io dmr_spare_io;
 /* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
 blk_status_t dmr_main_flush(struct dmr_target *t);
-/*
- * Does the block layer make a write and a flush of a FUA write, so that either may be what failed? Of what lies below
- * device-mapper and md, which always say they have FUA, it is not known.
- */
+/* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
 static inline bool dmr_fua_flushes(struct block_device *bdev)
 {
 	return dmr_bdev_write_cache(bdev) && !dmr_bdev_fua(bdev);
+}
+
+/* Or may it happen below? Device-mapper and md say that they have FUA, whatever lies below them. */
+static inline bool dmr_fua_may_flush(struct block_device *bdev)
+{
+	return dmr_bdev_write_cache(bdev) && (!dmr_bdev_fua(bdev) || bdev->bd_disk->fops->submit_bio);
 }
 
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */

@@ -62,7 +62,7 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 
 	io->special = DMR_EMPTY_FLUSH;
 	/* Behind a write whose flush may have failed: what comes of that is known when it is its turn. */
-	if (unlikely(READ_ONCE(t->dozing) || atomic_read(&pair->suspected)))
+	if (unlikely(READ_ONCE(t->dozing) || dmr_any_suspected(pair)))
 		return dmr_park_here(t, bio, io);
 	if (dm_bio_get_target_bio_nr(bio) == 0) {
 		io->where = DMR_AT_MAIN_FLUSH;
@@ -243,8 +243,6 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	io->parked_at = jiffies;
 	io->suspected = io->special == DMR_FUA &&
 			dmr_fua_flushes(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
-	if (io->suspected)
-		atomic_inc(&t->pair->suspected);
 	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }
@@ -341,7 +339,7 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		return DM_ENDIO_DONE;
 	if (io->special == DMR_EMPTY_FLUSH) {
 		/* As one that is sent now. */
-		if (!*error && atomic_read(&t->pair->suspected))
+		if (!*error && dmr_any_suspected(t->pair))
 			return dmr_end_later(t, bio, io, BLK_STS_OK);
 		dmr_flushed(t, io, error);
 		dmr_epoch_leave(t, io->epoch);

@@ -36,6 +36,7 @@ EXPORT_SYMBOL_GPL(dmr_spare_destroy);
 EXPORT_SYMBOL_GPL(dmr_spare_free);
 EXPORT_SYMBOL_GPL(dmr_spare_get);
 EXPORT_SYMBOL_GPL(dmr_spare_grow);
+EXPORT_SYMBOL_GPL(dmr_spare_leave);
 EXPORT_SYMBOL_GPL(dmr_spare_refill);
 EXPORT_SYMBOL_GPL(dmr_spare_release);
 EXPORT_SYMBOL_GPL(dmr_spare_segments);

@@ -10,12 +10,20 @@
 /* Flags of the user's bio that its parts keep; merging would take healthy neighbours down with a bad unit. */
 #define DMR_KEPT_FLAGS	(REQ_SYNC | REQ_META | REQ_PRIO)
 
+static struct dmr_io *dmr_io_of(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct dmr_io));
+}
+
 void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&t->parked_lock, flags);
 	bio_list_add(&t->parked, bio);
+	/* Whoever sees it counted comes behind it. */
+	if (dmr_io_of(bio)->suspected)
+		atomic_inc(&t->pair->suspected);
 	spin_unlock_irqrestore(&t->parked_lock, flags);
 	queue_work(t->wq, &t->recovery);
 	wake_up(&t->evidence);
@@ -34,6 +42,14 @@ static struct bio *dmr_next_parked(struct dmr_target *t)
 	return bio;
 }
 
+/* Behind what was parked meanwhile. */
+static void dmr_put_last(struct dmr_target *t, struct bio *bio)
+{
+	spin_lock_irq(&t->parked_lock);
+	bio_list_add(&t->parked, bio);
+	spin_unlock_irq(&t->parked_lock);
+}
+
 static bool dmr_any_parked(struct dmr_target *t)
 {
 	bool any;
@@ -42,11 +58,6 @@ static bool dmr_any_parked(struct dmr_target *t)
 	any = !bio_list_empty(&t->parked) && !READ_ONCE(t->pair->asleep);
 	spin_unlock_irq(&t->parked_lock);
 	return any;
-}
-
-static struct dmr_io *dmr_io_of(struct bio *bio)
-{
-	return dm_per_bio_data(bio, sizeof(struct dmr_io));
 }
 
 static bool dmr_out_of_patience(struct bio *bio)
@@ -133,13 +144,13 @@ struct bio *dmr_part(struct dmr_target *t, struct bio *source, u32 offset, u32 c
 	return bio;
 }
 
-/* A FUA write that is made of a write and a flush: one flush for all parts follows, and does not blame any. */
+/* A FUA write that may be made of a write and a flush: one flush for all parts follows, and does not blame any. */
 static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 offset, u32 count,
 				   struct block_device *bdev, u64 sector)
 {
 	struct bio *part = dmr_part(t, bio, offset, count, bdev, sector);
 
-	if ((part->bi_opf & REQ_FUA) && dmr_fua_flushes(bdev)) {
+	if ((part->bi_opf & REQ_FUA) && dmr_fua_may_flush(bdev)) {
 		part->bi_opf &= ~REQ_FUA;
 		dmr_io_of(bio)->unsettled |= bdev == t->main_bdev ? DMR_UNSETTLED_MAIN :
 								    DMR_UNSETTLED_SPARE;
@@ -377,8 +388,6 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		io->result = BLK_STS_IOERR;
 		return true;
 	}
-	if (io->special == DMR_EMPTY_FLUSH)
-		io->result = dmr_flush_now(t, bio);
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
 		u32 count = min_t(u32, total - io->done,
@@ -411,6 +420,29 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 	return true;
 }
 
+/*
+ * An empty flush. false: not yet, for the flush in a FUA write may have failed before this one was sent, and what is
+ * owed for that is not known before the write is judged (C8).
+ */
+static bool dmr_judge_flush(struct dmr_target *t, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+
+	if (dmr_any_suspected(t->pair))
+		return false;
+	io->result = READ_ONCE(t->pair->meta.broken) ? BLK_STS_IOERR : dmr_flush_now(t, bio);
+	return io->result || !dmr_any_suspected(t->pair);
+}
+
+/* All that is owed for it is owed by now. */
+static void dmr_acquit(struct dmr_target *t, struct dmr_io *io)
+{
+	if (!io->suspected)
+		return;
+	io->suspected = false;
+	atomic_dec_return_release(&t->pair->suspected);
+}
+
 static void dmr_begin_parked(struct dmr_io *io)
 {
 	io->done = 0;
@@ -431,8 +463,16 @@ static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
 			b->narrow_until = 0;
 			dmr_begin_parked(dmr_io_of(b->current_bio));
 		}
-		if (!dmr_judge(t, b, b->current_bio))
+		if (dmr_io_of(b->current_bio)->special == DMR_EMPTY_FLUSH) {
+			if (!dmr_judge_flush(t, b->current_bio)) {
+				dmr_put_last(t, b->current_bio);
+				b->current_bio = NULL;
+				continue;
+			}
+		} else if (!dmr_judge(t, b, b->current_bio)) {
 			break;
+		}
+		dmr_acquit(t, dmr_io_of(b->current_bio));
 		bio_list_add(&b->judged, b->current_bio);
 		b->current_bio = NULL;
 	}
@@ -458,8 +498,6 @@ static void dmr_end_judged(struct dmr_target *t, struct dmr_batch *b)
 
 		bio->bi_status = io->result;
 		io->where = DMR_AT_END;
-		if (io->suspected)
-			atomic_dec(&t->pair->suspected);
 		bio_endio(bio);
 	}
 }

@@ -111,7 +111,7 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
-	bool flushes = dmr_fua_flushes(pair->bdev);
+	bool flushes = dmr_fua_may_flush(pair->bdev);
 	struct bio *bio;
 
 	/* A bad block is no failed flush: where it would matter to others they are told apart. */

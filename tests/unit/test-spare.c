@@ -533,6 +533,50 @@ static void a_spare_does_not_shrink(void **state)
 	dmr_spare_destroy(spare);
 }
 
+static void a_slot_left_alone_comes_last(void **state)
+{
+	struct dmr_spare *spare = create(1, 1);
+	u32 i, first = 0;
+
+	(void)state;
+	take_all(spare, SLOTS);
+	dmr_spare_leave(spare, 7);
+	dmr_spare_leave(spare, 9);
+	dmr_spare_release(spare, 200);
+	assert_int_equal(dmr_spare_take(spare, 1, 7, &first), 1);
+	assert_int_equal(first, 200);
+	assert_int_equal(dmr_spare_free(spare), 0);
+	for (i = 7; i <= 9; i += 2) {
+		assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
+		assert_int_equal(first, i);
+	}
+	assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 0);
+	dmr_spare_destroy(spare);
+}
+
+static void so_many_are_left_alone_and_no_more(void **state)
+{
+	struct dmr_spare *spare = create(1, 1);
+	u32 i, round, first = 0;
+
+	(void)state;
+	take_all(spare, SLOTS);
+	for (round = 1; round <= 3; round++) {
+		for (i = 0; i < DMR_SPARE_LEFT; i++)
+			dmr_spare_leave(spare, i);
+		assert_int_equal(dmr_spare_free(spare), 0);
+		/* One more takes the place of the first. */
+		dmr_spare_leave(spare, 100 + round);
+		assert_int_equal(dmr_spare_free(spare), 1);
+		assert_int_equal(dmr_spare_get(spare, 0), DMR_SLOT_FREE);
+		for (i = 0; i <= DMR_SPARE_LEFT; i++)
+			assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
+		assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 0);
+		assert_int_equal(dmr_spare_used(spare), SLOTS);
+	}
+	dmr_spare_destroy(spare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +590,8 @@ int main(void)
 		cmocka_unit_test(a_segment_is_entered_only_when_those_in_use_are_full),
 		cmocka_unit_test(a_full_spare_gives_nothing_until_a_slot_is_released),
 		cmocka_unit_test(a_retired_slot_is_never_given_again),
+		cmocka_unit_test(a_slot_left_alone_comes_last),
+		cmocka_unit_test(so_many_are_left_alone_and_no_more),
 		cmocka_unit_test(figures_follow_every_change_of_a_slot),
 		cmocka_unit_test(it_behaves_like_the_model_when_small),
 		cmocka_unit_test(it_behaves_like_the_model_when_large),

@@ -185,6 +185,15 @@ message s good 0 0
 check "C7: there is room again: it is written" eval 'writes new 2000 16 && holds new 2000 16'
 check "C7: and what was on the spare is right" eval 'holds kept 1000 8 && holds kept 1016 8'
 is "C7: every slot may be used" "$(settled_counts)" "active 5/$all 32 8 0"
+message s bad "$(slot_sector 5)" $((247 * 8)) write
+message m bad 4096 8 write
+for n in {1..20}; do ! writes lost 4096 8 2>/dev/null || not_ok "C7: a write that no slot takes is not acknowledged"; done
+num "C11: what twenty writes have tried is not taken for ever" "$(used_slots r)" -le $((5 + 16))
+message s good 0 0
+message m good 0 0
+check "C11: with room again every slot is to be had, without another activation" \
+	eval 'drive remap 8192 $((8192 + ($all - 5) * 8)) >/dev/null && [ "$(used_slots r)" = "$all" ]'
+check "C22: and given back" eval 'drive unremap 8192 $((8192 + ($all - 5) * 8)) >/dev/null && [ "$(used_slots r)" = 5 ]'
 message s bad "$(slot_sector 5)" 8 write bad "$(slot_sector 6)" 8 write
 message m bad 2048 8 write
 check "C7: of slots that fail where another takes it" eval 'writes new 2048 8 && holds new 2048 8'

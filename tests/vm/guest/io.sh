@@ -124,6 +124,21 @@ reads() { get_sectors $r "$1" "$2" >/dev/null; } # SECTOR COUNT
 holds() { holds_pattern $r "$@"; } # SEED SECTOR COUNT
 # A flush and nothing else. A FUA write, then the flush that O_DSYNC adds.
 flush() { dd if=/dev/null of="${1:-$r}" count=0 conv=fsync,notrunc status=none; }
+fua() { # SEED SECTOR COUNT
+	pattern "$@" | dd of=$r bs=$(($3 * 512)) seek=$(($2 * 512)) iflag=fullblock oflag=direct,dsync,seek_bytes \
+		conv=notrunc status=none
+}
+fua_writes() { message "$1" log | awk '$3 == "write" && $6 ~ /fua/' | wc -l; } # DEVICE
+# Each flush that failed with the power makes one FUA write fail.
+use_up_failures() {
+	until fua x 3000 8 2>/dev/null; do :; done
+}
+power_cycle() { # what is in the caches is lost
+	message m cut
+	message s cut
+	message m restore
+	message s restore
+}
 error_of() { # COMMAND...: the name of the error its I/O ended with
 	local e
 	e=$(LC_ALL=C "$@" 2>&1 >/dev/null)

@@ -76,6 +76,7 @@ until_true() { # SECONDS COMMAND...: polls, for what offers nothing to wait for
 		sleep 0.05
 	done
 }
+blocked() { grep -q '^State:.D' /proc/"$1"/status; } # PID: is it within an I/O?
 # Some process of that name is within an I/O. (A shell's function in the background is a process of another name.)
 in_io() { # NAME
 	awk -v name="$1" 'FNR == 1 { n = $2 } /^State:.D/ && n == name { found = 1 } END { exit !found }' \

@@ -7,12 +7,7 @@ io_disks 16M 8M cache
 put_pattern "$lower" old 0 4096 2048
 io_pair
 table=$(dmsetup table r)
-fua() { # SEED SECTOR COUNT
-	pattern "$@" | dd of=$r bs=$(($3 * 512)) seek=$(($2 * 512)) iflag=fullblock oflag=direct,dsync,seek_bytes \
-		conv=notrunc status=none
-}
 suspending() { grep -qE "dm_wait|srcu" /proc/"$1"/wchan; } # PID: waits for what is under way
-blocked() { grep -q '^State:.D' /proc/"$1"/status; } # PID
 # A reload in one call, which waits for what is under way; and it is waiting now.
 reload_begins() {
 	dmsetup load r --table "$table"

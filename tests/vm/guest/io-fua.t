@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# C8, C21: FUA over disks that have a cache and no FUA. The block layer makes a write and a flush of it, so either may be
+# what failed: here in the disks' own queues, then below devices that say they have FUA.
+# timeout: 400
+# shellcheck disable=SC2154 # lib.sh sets the disks' variables
+. /vm/io.sh
+io_disks 16M 8M cache
+put_pattern "$lower" old 0 4096 2048
+io_pair
+## FUA that the block layer makes a write and a flush of, for a disk without it: either may be what failed
+
+m=$(losetup -f --show --direct-io=on $m) && s=$(losetup -f --show --direct-io=on $s) || bail "no loop devices with direct I/O"
+is "C8: a loop device has a cache, and no FUA" "$(cat /sys/block/"${m##*/}"/queue/{write_cache,fua} | tr '\n' ' ')" "write back 0 "
+io_renew
+message m fail_after flush 1
+check_fails "C8: the flush in a FUA write fails, then all is taken: the flush after it is told" fua l 2000 8
+check "C8: only one is" flush
+check "C8: the data is there" holds l 2000 8
+use_up_failures
+message m bad 1064 8 write
+io_clear
+check "C8: a FUA write of which some is bad: that is what failed, and nobody is told" fua m 1056 24
+is "C8: the parts are flushed together: once, and once for O_DSYNC" "$(counters m flushes) $(fua_writes m)" "2 0"
+power_cycle
+check "C8: and the data is kept" holds m 1056 24
+worker_held 3000
+message m fail_after flush 1
+fua n 2000 8 2>/dev/null & pid=$!
+check "C8: the flush in a FUA write fails while the worker is busy" message m wait failed_flushes 1 60000
+worker_lets_go 1
+ends_badly "C20: main is not asked again for it: the flush after it is told" $pid
+ends_well "C20: the write that it waited for ends well" $busy
+is "C20: both are on the spare" "$(message r list 2000 | head -n 1 | cut -d ' ' -f 1-3) $(message r list 3000 | cut -d ' ' -f 1-3)" \
+	"2000 8 owned 3000 8 owned"
+check "C8: only one flush is told" flush
+check "C8: the data is there" holds n 2000 8
+use_up_failures
+
+worker_held 3008
+message m fail_after flush 1
+fua o 2008 8 2>/dev/null & pid=$!
+check "C8: again, and before the worker comes to it" message m wait failed_flushes 1 60000
+flush 2>/dev/null & other=$!
+worker_lets_go 1
+ends_badly "C8: another's flush is told" $other
+ends_well "C8: and none after it" $pid
+ends_well "C20: the write that it waited for ends well" $busy
+check "C8: the data is there" holds o 2008 8
+use_up_failures
+
+# A metadata block that is bad is no failed flush.
+check "C8: a write to the spare" writes p 2000 8
+message s bad "$(table_sector 0 A)" 8 write
+message m bad 1080 8 read
+check_fails "C4: a read error" reads 1080 8
+check "C4: is kept in an alternate" until_true 10 test "$(pending_sectors r)" = 8
+check "C8: nobody's flush is told" flush
+power_cycle
+check "C8: and it has kept what was unflushed" holds p 2000 8
+
+## A flush that waits for one suspected write finds another behind it
+
+worker_held 3016
+message m bad 1096 8 write
+fua x 1096 8 & pid=$!
+check "C8: a FUA write fails while the worker is busy" message m wait failed_writes 2 60000
+dd if=/dev/null of=$r count=0 conv=fsync,notrunc status=none 2>/dev/null & other=$!
+check "C8: a flush waits behind it" until_true 20 blocked $other
+message m fail_after flush 1
+fua y 2016 8 2>/dev/null & late=$!
+check "C8: then the flush in another FUA write fails" message m wait failed_flushes 1 60000
+message m release
+ends_badly "C8: the one that waits is told" $other
+ends_well "C20: the write that the worker was at ends well" $busy
+ends_well "C8: the first FUA write, too: its sectors were bad" $pid
+ends_well "C8: and the second" $late
+check "C8: no other is told" flush
+check "C8: all data is there" eval 'holds busy 3016 8 && holds x 1096 8 && holds y 2016 8'
+use_up_failures
+
+## Below a device that says it has FUA
+
+dmsetup remove r
+inner_m=$m inner_s=$s
+io_faulty top "$inner_m" && io_faulty tip "$inner_s"
+m=/dev/mapper/top s=/dev/mapper/tip
+# What is told to m and s goes to the disks.
+truncate -s 0 "$(disk_file store)" && truncate -s 8M "$(disk_file store)"
+blockdev --flushbufs "$store" "$inner_s" $s
+io_pair
+io_clear
+is "C8: it says so" "$(cat /sys/dev/block/"$(dmsetup info -c --noheadings -o major,minor --separator : top)"/queue/{write_cache,fua} | tr '\n' ' ')" "write back 1 "
+message m bad 1064 8 write fail_after flush 1
+check_fails "C8: the worker tries a FUA write part by part: the flush for them fails, and its caller is told" fua a 1056 24
+check "C10: no good sector is moved for it" test "$(owned_sectors r)" = 8
+check_fails "C8: the next flush is told, too, for others may have lost something" flush
+check "C8: only one" flush
+use_up_failures
+check "C8: without it" fua b 1056 24
+power_cycle
+check "C8: the data is kept" holds b 1056 24
+
+check "C8: a write to the spare" writes c 1064 8
+message s fail_after flush 1
+message m bad 1080 8 read
+check_fails "C4: a read error" reads 1080 8
+check "C4: is kept, at the second attempt" until_true 10 test "$(pending_sectors r)" = 8
+check_fails "C8: the flush that failed with a metadata block is told" flush
+check "C8: only one" flush
+message m good 0 0
+done_testing
