@@ -83,11 +83,24 @@ static bool dmr_find_pending(struct dmr_metadata *meta, const struct dmr_change 
 	return false;
 }
 
+/* Free slots for change[0] and those after it: how many. */
+static u32 dmr_take_free(struct dmr_metadata *meta, struct dmr_change *change, u32 want, u32 hint)
+{
+	u32 first, got, k;
+
+	got = dmr_spare_take(meta->slots, want, hint, &first);
+	for (k = 0; k < got; k++) {
+		change[k].will.slot = first + k;
+		change[k].fresh = true;
+	}
+	WRITE_ONCE(meta->full, !got);
+	return got;
+}
+
 bool dmr_take_free_slot(struct dmr_metadata *meta, struct dmr_change *change)
 {
-	change->fresh = dmr_spare_take(meta->slots, 1, DMR_NO_SLOT, &change->will.slot);
-	WRITE_ONCE(meta->full, !change->fresh);
-	return change->fresh;
+	return dmr_take_free(meta, change, 1, DMR_NO_SLOT) ||
+	       (dmr_spare_come_back(meta->slots) && dmr_take_free(meta, change, 1, DMR_NO_SLOT));
 }
 
 u32 dmr_take_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 count, u32 index,
@@ -95,24 +108,18 @@ u32 dmr_take_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 cou
 {
 	struct dmr_change *c = &change[index];
 	struct dmr_unit victim;
-	u32 first, got, k;
+	u32 got;
 
-	got = dmr_spare_take(meta->slots, want, hint, &first);
-	for (k = 0; k < got; k++) {
-		c[k].will.slot = first + k;
-		c[k].fresh = true;
-	}
-	if (got) {
-		WRITE_ONCE(meta->full, false);
+	got = dmr_take_free(meta, c, want, hint);
+	if (got)
 		return got;
-	}
-	WRITE_ONCE(meta->full, true);
 	/* A unit that moves copies first, so it needs a slot that holds nothing yet. */
-	if (c->is.slot != DMR_NO_SLOT || !dmr_find_pending(meta, change, count, &victim))
-		return 0;
-	c->evict = victim.unit;
-	c->will.slot = victim.slot;
-	return 1;
+	if (c->is.slot == DMR_NO_SLOT && dmr_find_pending(meta, change, count, &victim)) {
+		c->evict = victim.unit;
+		c->will.slot = victim.slot;
+		return 1;
+	}
+	return dmr_spare_come_back(meta->slots) ? dmr_take_free(meta, c, want, hint) : 0;
 }
 
 static int dmr_by_unit(const void *a, const void *b)

@@ -51,12 +51,12 @@ void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
 /*
  * Takes up to `want` consecutive slots for change[index] and those after it, from `hint` on if
  * possible; with none free, takes over the slot of one unit that is only pending and not among the
- * `count` changes (C11). How many: 0 is "full".
+ * `count` changes (C11); else what was left alone. How many: 0 is "full".
  */
 u32 dmr_take_slots(struct dmr_metadata *meta, struct dmr_change *change, u32 count, u32 index,
 		   u32 want, u32 hint);
 
-/* Takes one free slot for the change, nobody's; false: there is none. */
+/* Takes one slot for the change, nobody's: a free one, else one that was left alone; false: there is none. */
 bool dmr_take_free_slot(struct dmr_metadata *meta, struct dmr_change *change);
 
 /* A slot that failed: never to be used again, and its table says so if that can be written. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later
 /*
- * The slot allocator. Two bits a slot (taken, bad) in chunks of 256 segments; a chunk is there
+ * The slot allocator. Three bits a slot (taken, bad, left alone) in chunks of 256 segments; a chunk is there
  * before its first segment is entered. Counts and summary bits say which segment and which chunk
  * have a free slot, so that a nearly full spare costs a look at the summaries, not at the slots.
  */
@@ -18,14 +18,14 @@ struct dmr_spare_chunk {
 	u8 free[CHUNK_SEGMENTS];	/* slots; 0 in segments that are not in use */
 	u64 taken[CHUNK_SEGMENTS][SEGMENT_WORDS];
 	u64 bad[CHUNK_SEGMENTS][SEGMENT_WORDS];
+	u64 left[CHUNK_SEGMENTS][SEGMENT_WORDS];	/* taken, but only left alone */
 };
 
 struct dmr_spare {
 	u32 segments, in_use;	/* segments, used and bad are read by anybody */
 	u32 cursor;		/* the segment that slots were last taken from */
 	u64 used, bad;
-	u32 lefts, left_next;	/* how many are left alone, and whose place the next takes */
-	u32 left[DMR_SPARE_LEFT];
+	bool any_left;		/* some may be left alone */
 	u64 *available;		/* chunks that have free slots in segments in use */
 	struct dmr_spare_chunk **chunk;
 };
@@ -288,6 +288,7 @@ void dmr_spare_set(struct dmr_spare *spare, u32 slot, enum dmr_slot_state state)
 	chunk = dmr_chunk_of(spare, segment);
 	dmr_bit_assign(chunk->taken[index], bit, used);
 	dmr_bit_assign(chunk->bad[index], bit, bad);
+	dmr_bit_assign(chunk->left[index], bit, false);
 	WRITE_ONCE(spare->used, spare->used + used - (old == DMR_SLOT_USED));
 	WRITE_ONCE(spare->bad, spare->bad + bad - (old == DMR_SLOT_BAD));
 	free = dmr_segment_free(spare, segment) + (!used && !bad) - (old == DMR_SLOT_FREE);
@@ -307,24 +308,29 @@ void dmr_spare_retire(struct dmr_spare *spare, u32 slot)
 
 void dmr_spare_leave(struct dmr_spare *spare, u32 slot)
 {
-	u32 *place = &spare->left[spare->left_next];
+	u32 segment = slot / DMR_SEGMENT_SLOTS;
 
-	if (spare->lefts == DMR_SPARE_LEFT)
-		dmr_spare_release(spare, *place);
-	else
-		spare->lefts++;
-	*place = slot;
-	spare->left_next = (spare->left_next + 1) % DMR_SPARE_LEFT;
+	if (dmr_spare_get(spare, slot) != DMR_SLOT_USED)
+		return;
+	dmr_bit_assign(dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS], slot % DMR_SEGMENT_SLOTS,
+		       true);
+	spare->any_left = true;
 }
 
-/* false: none was left alone. */
-static bool dmr_come_back(struct dmr_spare *spare)
+bool dmr_spare_come_back(struct dmr_spare *spare)
 {
-	bool any = spare->lefts;
+	bool any = false;
+	u32 segment, bit;
 
-	while (spare->lefts)
-		dmr_spare_release(spare, spare->left[--spare->lefts]);
-	spare->left_next = 0;
+	for (segment = 0; spare->any_left && segment < spare->in_use; segment++) {
+		const u64 *left = dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS];
+
+		for (bit = 0; (bit = dmr_bit_next(left, DMR_SEGMENT_SLOTS, bit)) != DMR_NONE; bit++) {
+			dmr_spare_release(spare, segment * DMR_SEGMENT_SLOTS + bit);
+			any = true;
+		}
+	}
+	spare->any_left = false;
 	return any;
 }
 
@@ -419,15 +425,6 @@ static void dmr_run_enter(struct dmr_spare *spare, u32 want, struct dmr_run *bes
 	best->length = want;
 }
 
-static void dmr_run_find(struct dmr_spare *spare, u32 want, u32 hint, struct dmr_run *best)
-{
-	dmr_run_at_hint(spare, want, hint, best);
-	if (!best->length)
-		dmr_run_in_use(spare, want, best);
-	if (!best->length)
-		dmr_run_enter(spare, want, best);
-}
-
 u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first)
 {
 	struct dmr_run run = { DMR_NO_SLOT, 0 };
@@ -437,9 +434,11 @@ u32 dmr_spare_take(struct dmr_spare *spare, u32 want, u32 hint, u32 *first)
 		want = DMR_SEGMENT_SLOTS;
 	if (!want)
 		return 0;
-	dmr_run_find(spare, want, hint, &run);
-	if (!run.length && dmr_come_back(spare))
-		dmr_run_find(spare, want, hint, &run);
+	dmr_run_at_hint(spare, want, hint, &run);
+	if (!run.length)
+		dmr_run_in_use(spare, want, &run);
+	if (!run.length)
+		dmr_run_enter(spare, want, &run);
 	if (!run.length)
 		return 0;
 	for (i = 0; i < run.length; i++)

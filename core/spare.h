@@ -43,12 +43,10 @@ void dmr_spare_release(struct dmr_spare *spare, u32 slot);
  * segments on disk in order, also one of which no slot came to be used.
  */
 void dmr_spare_retire(struct dmr_spare *spare, u32 slot);
-/*
- * A slot that failed where no other was seen to do better: it stays taken, and is free again when there is
- * no other left, or when DMR_SPARE_LEFT more have been left alone.
- */
-#define DMR_SPARE_LEFT	16u
+/* A taken slot that failed where no other was seen to do better: it is not to be had before the next comes back. */
 void dmr_spare_leave(struct dmr_spare *spare, u32 slot);
+/* When no other is left: frees all that were left alone. false: there was none. */
+bool dmr_spare_come_back(struct dmr_spare *spare);
 
 /* Outside the I/O path, may wait: has memory ready for the next 256 segments. false: no memory. */
 bool dmr_spare_refill(struct dmr_spare *spare);

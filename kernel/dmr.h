@@ -39,6 +39,21 @@ struct dmr_device {
 	atomic_t failed_flushes;	/* each fails one later FUA write (C8), wherever in the table that goes */
 };
 
+/* An empty flush comes in halves, which say which they are (dm_bio_get_target_bio_nr()). */
+enum dmr_half {
+	DMR_FLUSH_MAIN = 0,
+	DMR_FLUSH_SPARE,
+};
+
+/*
+ * A flush of ours failed, or one within a FUA write: users' flushes of that device that are under way fail, too, for it
+ * may have lost what they are to keep; the next one where there is none (C8).
+ */
+struct dmr_owed {
+	atomic_t failed;		/* how many */
+	atomic_t told;			/* the value of `failed` that users have heard of */
+};
+
 /*
  * A spare device, its map and its metadata. One for each spare, in the registry from the first
  * constructor to the last destructor; a reload of the same device shares it.
@@ -69,7 +84,7 @@ struct dmr_pair {
 	/* Read anywhere. */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
-	atomic_t flush_owed;		/* a flush of ours failed: the next user's flush fails too */
+	struct dmr_owed owed[2];	/* by enum dmr_half */
 	atomic_t suspected;		/* FUA writes at the worker: it may have been the flush in them that failed */
 	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
@@ -77,6 +92,12 @@ struct dmr_pair {
 	struct dmr_health *health;	/* of its errors; NULL: none */
 	const struct dmr_health_ops *health_ops;
 };
+
+/* Any context. */
+static inline void dmr_owe(struct dmr_pair *pair, enum dmr_half half)
+{
+	atomic_inc(&pair->owed[half].failed);
+}
 
 /* Any context. Once it says no, what is owed for one is seen. */
 static inline bool dmr_any_suspected(const struct dmr_pair *pair)
@@ -219,7 +240,11 @@ struct dmr_io {
 	u8 unsettled;			/* worker: whose flush is to follow, DMR_UNSETTLED_ */
 	bool bad;			/* worker: some of it failed once more, on the device that failed it before */
 	bool spare_failed;		/* worker: the spare has failed some of it */
-	u32 done;			/* worker: sectors judged so far */
+	bool flushed;			/* worker: empty flush that has succeeded, and waits for others */
+	union {
+		u32 done;		/* worker: sectors judged so far */
+		u32 told;		/* empty flush: owed[].told when it came */
+	};
 	union {
 		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */
 		unsigned long parked_at;	/* else: jiffies of the failure, or of meeting a fence */
@@ -248,8 +273,11 @@ void dmr_target_status(const struct dmr_target *t, struct dmr_status *status);
 /* io.c: the I/O path. */
 int dmr_io_map(struct dm_target *ti, struct bio *bio);
 int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error);
-/* The worker's: an empty flush that was parked. Process context. */
-blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio);
+/*
+ * The worker's: an empty flush that was parked. false: it comes once more, behind all that is parked now. Process
+ * context.
+ */
+bool dmr_flush_parked(struct dmr_target *t, struct bio *bio);
 
 /* limits.c */
 int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);

@@ -45,10 +45,16 @@ static int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *i
 	return DM_MAPIO_REMAPPED;
 }
 
-/* What a failed flush of the worker's may have lost is reported by the next flush, once. */
-static bool dmr_owed(struct dmr_pair *pair)
+/* Has something been owed while this flush was under way, or before, and nobody has been told? */
+static bool dmr_owed(struct dmr_pair *pair, enum dmr_half half, u32 told)
 {
-	return unlikely(atomic_read(&pair->flush_owed)) && atomic_xchg(&pair->flush_owed, 0);
+	struct dmr_owed *owed = &pair->owed[half];
+	u32 failed = atomic_read(&owed->failed);
+
+	if (likely(failed == told))
+		return false;
+	atomic_set(&owed->told, failed);
+	return true;
 }
 
 /*
@@ -57,19 +63,22 @@ static bool dmr_owed(struct dmr_pair *pair)
  */
 static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
+	enum dmr_half half = dm_bio_get_target_bio_nr(bio);
 	struct dmr_pair *pair = t->pair;
 	u64 written;
 
 	io->special = DMR_EMPTY_FLUSH;
+	io->flushed = false;
+	io->told = atomic_read(&pair->owed[half].told);
 	/* Behind a write whose flush may have failed: what comes of that is known when it is its turn. */
 	if (unlikely(READ_ONCE(t->dozing) || dmr_any_suspected(pair)))
 		return dmr_park_here(t, bio, io);
-	if (dm_bio_get_target_bio_nr(bio) == 0) {
+	if (half == DMR_FLUSH_MAIN) {
 		io->where = DMR_AT_MAIN_FLUSH;
 		return dmr_to_main(t, bio, io);
 	}
 
-	if (dmr_owed(pair)) {
+	if (dmr_owed(pair, half, io->told)) {
 		atomic_inc(&pair->device->failed_flushes);
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	}
@@ -80,26 +89,46 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	return dmr_to_spare(pair, bio, io, 0);
 }
 
-blk_status_t dmr_flush_now(struct dmr_target *t, struct bio *bio)
+static blk_status_t dmr_flush_half(struct dmr_target *t, enum dmr_half half)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_status_t status = BLK_STS_OK;
 	u64 written;
 
-	if (dmr_owed(pair)) {
-		status = BLK_STS_IOERR;
-	} else if (dm_bio_get_target_bio_nr(bio) == 0) {
-		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
-	} else {
-		written = atomic64_read(&pair->spare_written);
-		if (written != atomic64_read(&pair->spare_flushed))
-			status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
-		if (!status)
-			dmr_spare_flushed(pair, written);
-	}
-	if (status)
-		atomic_inc(&pair->device->failed_flushes);
+	if (half == DMR_FLUSH_MAIN)
+		return dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
+	written = atomic64_read(&pair->spare_written);
+	if (written != atomic64_read(&pair->spare_flushed))
+		status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
+	if (!status)
+		dmr_spare_flushed(pair, written);
 	return status;
+}
+
+/*
+ * It succeeds, then what was suspected before is judged, then it is known what is owed: whose flush failed before
+ * this one was sent is parked by now, and later ones do not concern it.
+ */
+bool dmr_flush_parked(struct dmr_target *t, struct bio *bio)
+{
+	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
+	enum dmr_half half = dm_bio_get_target_bio_nr(bio);
+	struct dmr_pair *pair = t->pair;
+
+	io->result = BLK_STS_OK;
+	if (READ_ONCE(pair->meta.broken))
+		io->result = BLK_STS_IOERR;
+	else if (!io->flushed)
+		io->result = dmr_flush_half(t, half);
+	if (!io->result && !io->flushed && dmr_any_suspected(pair)) {
+		io->flushed = true;
+		return false;
+	}
+	if (!io->result && dmr_owed(pair, half, io->told))
+		io->result = BLK_STS_IOERR;
+	if (io->result)
+		atomic_inc(&pair->device->failed_flushes);
+	return true;
 }
 
 /* C18: how much of the bio waits for the worker, or how much of it does not. */
@@ -226,12 +255,14 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 
 static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *error)
 {
+	enum dmr_half half = dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN;
+
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
-	if (!*error && dmr_owed(t->pair))
+	if (!*error && dmr_owed(t->pair, half, io->told))
 		*error = BLK_STS_IOERR;
 	if (*error)
 		atomic_inc(&t->pair->device->failed_flushes);
-	else if (io->where == DMR_AT_SPARE)
+	else if (half == DMR_FLUSH_SPARE)
 		dmr_spare_flushed(t->pair, io->flush_mark);
 }
 

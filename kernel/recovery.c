@@ -149,13 +149,17 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 				   struct block_device *bdev, u64 sector)
 {
 	struct bio *part = dmr_part(t, bio, offset, count, bdev, sector);
+	bool unsettled = (part->bi_opf & REQ_FUA) && dmr_fua_may_flush(bdev);
+	blk_status_t status;
 
-	if ((part->bi_opf & REQ_FUA) && dmr_fua_may_flush(bdev)) {
+	if (unsettled)
 		part->bi_opf &= ~REQ_FUA;
+	status = dmr_submit_wait(part);
+	/* What failed goes elsewhere. */
+	if (unsettled && !status)
 		dmr_io_of(bio)->unsettled |= bdev == t->main_bdev ? DMR_UNSETTLED_MAIN :
 								    DMR_UNSETTLED_SPARE;
-	}
-	return dmr_submit_wait(part);
+	return status;
 }
 
 /* After the last part of a bio. */
@@ -166,7 +170,7 @@ static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 
 	/* Nothing of it was seen to be bad, and nobody hears of it: a flush may have failed that others needed (C8). */
 	if (io->suspected && !io->bad && !io->result)
-		atomic_set(&t->pair->flush_owed, 1);
+		dmr_owe(t->pair, dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN);
 	if (io->unsettled & DMR_UNSETTLED_MAIN)
 		ok = !dmr_main_flush(t);
 	if (io->unsettled & DMR_UNSETTLED_SPARE)
@@ -420,20 +424,6 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 	return true;
 }
 
-/*
- * An empty flush. false: not yet, for the flush in a FUA write may have failed before this one was sent, and what is
- * owed for that is not known before the write is judged (C8).
- */
-static bool dmr_judge_flush(struct dmr_target *t, struct bio *bio)
-{
-	struct dmr_io *io = dmr_io_of(bio);
-
-	if (dmr_any_suspected(t->pair))
-		return false;
-	io->result = READ_ONCE(t->pair->meta.broken) ? BLK_STS_IOERR : dmr_flush_now(t, bio);
-	return io->result || !dmr_any_suspected(t->pair);
-}
-
 /* All that is owed for it is owed by now. */
 static void dmr_acquit(struct dmr_target *t, struct dmr_io *io)
 {
@@ -457,21 +447,23 @@ static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
 {
 	for (;;) {
 		if (!b->current_bio) {
-			b->current_bio = dmr_next_parked(t);
-			if (!b->current_bio)
+			struct bio *bio = dmr_next_parked(t);
+
+			if (!bio)
 				break;
-			b->narrow_until = 0;
-			dmr_begin_parked(dmr_io_of(b->current_bio));
-		}
-		if (dmr_io_of(b->current_bio)->special == DMR_EMPTY_FLUSH) {
-			if (!dmr_judge_flush(t, b->current_bio)) {
-				dmr_put_last(t, b->current_bio);
-				b->current_bio = NULL;
+			if (dmr_io_of(bio)->special == DMR_EMPTY_FLUSH) {
+				if (dmr_flush_parked(t, bio))
+					bio_list_add(&b->judged, bio);
+				else
+					dmr_put_last(t, bio);
 				continue;
 			}
-		} else if (!dmr_judge(t, b, b->current_bio)) {
-			break;
+			b->current_bio = bio;
+			b->narrow_until = 0;
+			dmr_begin_parked(dmr_io_of(bio));
 		}
+		if (!dmr_judge(t, b, b->current_bio))
+			break;
 		dmr_acquit(t, dmr_io_of(b->current_bio));
 		bio_list_add(&b->judged, b->current_bio);
 		b->current_bio = NULL;

@@ -50,6 +50,7 @@ static bool dmr_unflushed(struct dmr_pair *pair)
  */
 struct dmr_own_flush {
 	struct dmr_pair *pair;
+	enum dmr_half half;
 	bool staked;	/* there was such data when it was sent; a flush of theirs may end well meanwhile */
 	struct completion done;
 };
@@ -60,13 +61,14 @@ static void dmr_own_flush_ended(struct bio *bio)
 	struct dmr_own_flush *own = bio->bi_private;
 
 	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair)))
-		atomic_set(&own->pair->flush_owed, 1);
+		dmr_owe(own->pair, own->half);
 	complete(&own->done);
 }
 
-static blk_status_t dmr_own_flush(struct dmr_pair *pair, struct bio *bio, bool staked)
+static blk_status_t dmr_own_flush(struct dmr_pair *pair, enum dmr_half half, struct bio *bio,
+				  bool staked)
 {
-	struct dmr_own_flush own = { .pair = pair, .staked = staked };
+	struct dmr_own_flush own = { .pair = pair, .half = half, .staked = staked };
 	blk_status_t status;
 
 	init_completion(&own.done);
@@ -83,7 +85,8 @@ int dmr_spare_flush(struct dmr_pair *pair)
 {
 	u64 mark = atomic64_read(&pair->spare_written);
 	blk_status_t status =
-		dmr_own_flush(pair, dmr_own_bio(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0),
+		dmr_own_flush(pair, DMR_FLUSH_SPARE,
+			      dmr_own_bio(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0),
 			      dmr_unflushed(pair));
 
 	if (!status)
@@ -94,8 +97,8 @@ int dmr_spare_flush(struct dmr_pair *pair)
 /* Of main nobody counts what is not flushed. */
 blk_status_t dmr_main_flush(struct dmr_target *t)
 {
-	return dmr_own_flush(t->pair, dmr_own_bio(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0),
-			     true);
+	return dmr_own_flush(t->pair, DMR_FLUSH_MAIN,
+			     dmr_own_bio(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0), true);
 }
 
 static struct dmr_pair *dmr_pair_of(struct dmr_metadata *meta)
@@ -120,7 +123,7 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 				   DMR_BLOCK_SIZE) ?: dmr_spare_flush(pair);
 	bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE | REQ_FUA, sector, block,
 			  DMR_BLOCK_SIZE);
-	return blk_status_to_errno(flushes ? dmr_own_flush(pair, bio, false) :
+	return blk_status_to_errno(flushes ? dmr_own_flush(pair, DMR_FLUSH_SPARE, bio, false) :
 					     dmr_submit_wait(bio));
 }
 

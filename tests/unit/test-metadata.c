@@ -427,6 +427,47 @@ static void full_spare_takes_from_pending(void **state)
 	dmr_metadata_exit(&meta);
 }
 
+/* C11: a slot that was left alone comes after those of pending units, and before none at all. */
+static void left_alone_comes_last(void **state)
+{
+	static const struct base one = { .room = 3, .segments = 1, .in_use = 1, .fill = { 248 } };
+	struct dmr_change failed[2];
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct dmr_unit unit;
+	struct state built;
+	struct disk disk;
+	u32 i;
+
+	(void)state;
+	build(&one, &disk, &built);
+	assert_int_equal(spare_load(&meta, base_sectors(&one), why), 0);
+	for (i = 0; i < 2; i++) {
+		dmr_change_begin(&meta, &failed[i], 400 + i);
+		assert_true(dmr_take_free_slot(&meta, &failed[i]));
+		dmr_spare_leave(meta.slots, failed[i].will.slot);
+	}
+	commit_pending(&meta, 303, 0xff, 0);
+	commit_pending(&meta, 305, 0xff, 0);
+	assert_int_equal(dmr_spare_free(meta.slots), 0);
+	assert_int_equal(takes_over(&meta, 269, 305), 3);
+	assert_true(meta.full);
+	assert_int_equal(takes_over(&meta, 270, 305), DMR_NO_UNIT);
+	assert_true(dmr_map_get(meta.map, 270, &unit));
+	assert_true(unit.slot == failed[0].will.slot || unit.slot == failed[1].will.slot);
+	assert_int_equal(dmr_spare_free(meta.slots), 1);
+	assert_false(meta.full);
+	/* The other one: moves and reserves take it, too. */
+	dmr_change_begin(&meta, &failed[0], 271);
+	assert_true(dmr_take_free_slot(&meta, &failed[0]));
+	dmr_spare_leave(meta.slots, failed[0].will.slot);
+	dmr_change_begin(&meta, &failed[0], 272);
+	assert_true(dmr_take_free_slot(&meta, &failed[0]));
+	assert_false(dmr_take_free_slot(&meta, &failed[0]));
+	assert_true(meta.full);
+	dmr_metadata_exit(&meta);
+}
+
 static void growing_without_memory_changes_nothing(void **state)
 {
 	static const struct base one = { .room = 3, .segments = 1, .in_use = 1, .fill = { 20 } };
@@ -491,6 +532,7 @@ int main(void)
 		cmocka_unit_test(without_memory_nothing_is_loaded),
 		cmocka_unit_test(commits_without_memory),
 		cmocka_unit_test(full_spare_takes_from_pending),
+		cmocka_unit_test(left_alone_comes_last),
 		cmocka_unit_test(growing_without_memory_changes_nothing),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
 	};

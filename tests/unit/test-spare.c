@@ -533,47 +533,31 @@ static void a_spare_does_not_shrink(void **state)
 	dmr_spare_destroy(spare);
 }
 
-static void a_slot_left_alone_comes_last(void **state)
+static void a_slot_left_alone_comes_back_with_all_others(void **state)
 {
-	struct dmr_spare *spare = create(1, 1);
+	struct dmr_spare *spare = create(600, 300);
 	u32 i, first = 0;
 
 	(void)state;
-	take_all(spare, SLOTS);
-	dmr_spare_leave(spare, 7);
-	dmr_spare_leave(spare, 9);
-	dmr_spare_release(spare, 200);
-	assert_int_equal(dmr_spare_take(spare, 1, 7, &first), 1);
-	assert_int_equal(first, 200);
-	assert_int_equal(dmr_spare_free(spare), 0);
-	for (i = 7; i <= 9; i += 2) {
-		assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
-		assert_int_equal(first, i);
-	}
-	assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 0);
-	dmr_spare_destroy(spare);
-}
-
-static void so_many_are_left_alone_and_no_more(void **state)
-{
-	struct dmr_spare *spare = create(1, 1);
-	u32 i, round, first = 0;
-
-	(void)state;
-	take_all(spare, SLOTS);
-	for (round = 1; round <= 3; round++) {
-		for (i = 0; i < DMR_SPARE_LEFT; i++)
-			dmr_spare_leave(spare, i);
-		assert_int_equal(dmr_spare_free(spare), 0);
-		/* One more takes the place of the first. */
-		dmr_spare_leave(spare, 100 + round);
-		assert_int_equal(dmr_spare_free(spare), 1);
-		assert_int_equal(dmr_spare_get(spare, 0), DMR_SLOT_FREE);
-		for (i = 0; i <= DMR_SPARE_LEFT; i++)
-			assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
-		assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 0);
-		assert_int_equal(dmr_spare_used(spare), SLOTS);
-	}
+	take_all(spare, 300 * SLOTS);
+	assert_false(dmr_spare_come_back(spare));
+	for (i = 0; i < 300; i++)
+		dmr_spare_leave(spare, i * SLOTS + 251 - i % SLOTS);
+	/* What becomes of it otherwise is known: it is not alone any more. */
+	dmr_spare_retire(spare, 251);
+	dmr_spare_release(spare, SLOTS + 250);
+	assert_int_equal(dmr_spare_take(spare, 1, DMR_NO_SLOT, &first), 1);
+	assert_int_equal(first, SLOTS + 250);
+	/* Nor is a free one. */
+	dmr_spare_leave(spare, 300 * SLOTS);
+	assert_int_equal(dmr_spare_used(spare), 300 * SLOTS - 1);
+	assert_true(dmr_spare_come_back(spare));
+	assert_int_equal(dmr_spare_used(spare), 300 * SLOTS - 299);
+	assert_int_equal(dmr_spare_bad(spare), 1);
+	assert_int_equal(dmr_spare_get(spare, SLOTS + 250), DMR_SLOT_USED);
+	for (i = 2; i < 300; i++)
+		assert_int_equal(dmr_spare_get(spare, i * SLOTS + 251 - i % SLOTS), DMR_SLOT_FREE);
+	assert_false(dmr_spare_come_back(spare));
 	dmr_spare_destroy(spare);
 }
 
@@ -590,8 +574,7 @@ int main(void)
 		cmocka_unit_test(a_segment_is_entered_only_when_those_in_use_are_full),
 		cmocka_unit_test(a_full_spare_gives_nothing_until_a_slot_is_released),
 		cmocka_unit_test(a_retired_slot_is_never_given_again),
-		cmocka_unit_test(a_slot_left_alone_comes_last),
-		cmocka_unit_test(so_many_are_left_alone_and_no_more),
+		cmocka_unit_test(a_slot_left_alone_comes_back_with_all_others),
 		cmocka_unit_test(figures_follow_every_change_of_a_slot),
 		cmocka_unit_test(it_behaves_like_the_model_when_small),
 		cmocka_unit_test(it_behaves_like_the_model_when_large),

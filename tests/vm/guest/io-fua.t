@@ -69,8 +69,11 @@ check "C8: a flush waits behind it" until_true 20 blocked $other
 message m fail_after flush 1
 fua y 2016 8 2>/dev/null & late=$!
 check "C8: then the flush in another FUA write fails" message m wait failed_flushes 1 60000
+dd if=/dev/null of=$r count=0 conv=fsync,notrunc status=none 2>/dev/null & younger=$!
+check "C8: and another flush comes" until_true 20 blocked $younger
 message m release
 ends_badly "C8: the one that waits is told" $other
+ends_badly "C8: so is the younger one" $younger
 ends_well "C20: the write that the worker was at ends well" $busy
 ends_well "C8: the first FUA write, too: its sectors were bad" $pid
 ends_well "C8: and the second" $late
