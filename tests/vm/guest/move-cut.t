@@ -54,6 +54,16 @@ for case in 'none 1' 'none 2' 'none 3' 'none 4' 'none 5' 'none 6' 'none 7' 'all 
 	check "C13: $name: the unit can be written" eval 'writes c 1000 8 && holds c 1000 8'
 done
 
+# All that is written before the first flush may survive or not: were the entry among it, it could be there without the data.
+for seed in 1 2 3 4 5 6; do
+	move_fresh
+	flush
+	message s cut_mode random $seed fail_after flush 1 ioerr 'then' cut
+	moving
+	after_cut
+	check "C13: power fails at the first flush of a move, random $seed: what was in the unit is there" eval 'rescued && old_or_new'
+done
+
 ## Commits that fail
 
 tables_fail() { for place in "$A" "$ALT1" "$ALT2" "$B"; do message s bad "$place" 8 write; done; }
