@@ -233,11 +233,11 @@ fs_cuts_in_place() {
 	message m good 0 0
 	mkdir /mnt/place
 	[ "$fs" != btrfs ] || chattr +C /mnt/place
-	for f in 1 2 3 4 5 6 7 8 last; do pattern "$f old" 0 128 >"/mnt/place/$f"; done
+	for f in 1 2 3 4 last; do pattern "$f old" 0 64 >"/mnt/place/$f"; done
 	sync -f /mnt
 	message m bad $fs_first $(($(sectors $m) - fs_first)) write
-	for f in 1 2 3 4 5 6 7 8 last; do
-		pattern "$f moved" 0 128 >/tmp/moved
+	for f in 1 2 3 4 last; do
+		pattern "$f moved" 0 64 >/tmp/moved
 		fs_rewrite /tmp/moved "/mnt/place/$f" || not_ok "file $f moves to the spare"
 	done
 	message m good 0 0
@@ -246,36 +246,36 @@ fs_cuts_in_place() {
 	used=$(used_slots safe)
 	writes=$(counters s sectors_written)
 	message m log_clear
-	for f in 1 2 3 4 5 6 7 8; do fs_keep "$f" "$f first"; done
+	for f in 1 2 3 4; do fs_keep "$f" "$f first"; done
 	is "files on the spare are overwritten and synced: nothing is relocated for it" "$(used_slots safe)" "$used"
-	num "they are on the spare" $(($(counters s sectors_written) - writes)) -ge $((8 * 128))
+	num "they are on the spare" $(($(counters s sectors_written) - writes)) -ge $((4 * 64))
 	journal=$(message m log | awk '$3 == "write" && $6 ~ /fua/ { at = $4 } END { print at - at % 8 }')
 	fs_cut_at s last
-	is "what was synced is right" "$(fs_kept)" 8
+	is "what was synced is right" "$(fs_kept)" 4
 
 	# The superblock, with btrfs.
-	check "the journal goes to the spare, too" dmremap remap safe "$journal" 2048
+	check "the journal goes to the spare, too" dmremap remap safe "$journal" 512
 	: >/tmp/kept
 	used=$(used_slots safe)
 	message s log_clear
-	for f in 1 2 3 4 5 6 7 8; do
+	for f in 1 2 3 4; do
 		fs_keep "$f" "$f second"
 		fs_keep "new$f" "$f new"
 	done
 	is "files are overwritten, and new ones synced: nothing is relocated for it" "$(used_slots safe)" "$used"
-	num "commits are on the spare" "$(message s log | awk '$3 == "write" && $6 ~ /fua/' | wc -l)" -ge 8
+	num "commits are on the spare" "$(message s log | awk '$3 == "write" && $6 ~ /fua/' | wc -l)" -ge 4
 	fs_cut_at m lost
-	is "what was synced is right, and the new files are there" "$(fs_kept)" 16
+	is "what was synced is right, and the new files are there" "$(fs_kept)" 8
 }
 fs_keep() { # FILE SEED
-	pattern "$2" 0 128 >/tmp/new
+	pattern "$2" 0 64 >/tmp/new
 	fs_rewrite /tmp/new "/mnt/place/$1" || not_ok "file $1 is written and synced"
 	(cd /tmp && sha256sum new | sed "s/new$/$1/") >>/tmp/kept
 }
 fs_kept() { (cd /mnt/place && sha256sum -c /tmp/kept 2>/dev/null) | grep -c ': OK$'; }
 fs_cut_at() { # DISK-NAME FILE: at the next write there, which is this file's or the file system's own
 	message "$1" cut_mode none fail_after writes 1 'then' cut
-	pattern "$2" 0 128 >/tmp/new
+	pattern "$2" 0 64 >/tmp/new
 	fs_rewrite /tmp/new "/mnt/place/$2"
 	is "the power fails" "$(state_of m) $(state_of s)" "off off"
 	fs_power_back
