@@ -151,6 +151,8 @@ fs_trial() {
 	is "a disk that is gone for a while does what it does without dm-remap" "$(fs_pulled m $r)" "$pulled"
 	is "no slot is used for it" "$(uniq /tmp/slots | wc -l)" 1
 	is "and the file system is whole" "$(fs_right before) $(fs_right during) $(fs_right after)" "$fs_files $fs_files $fs_files"
+
+	fs_cuts_in_place
 	run_block "$fs-check"
 	ok "the check tool finds nothing"
 	fs_sound $r
@@ -185,6 +187,15 @@ fs_unreadable() {
 	num "it is the spare that has it" "$(message safe list "$marked" | awk 'NR == 1 { print $1 }')" -le "$marked"
 }
 
+fs_power_back() {
+	umount /mnt
+	dmremap stop safe
+	message m restore
+	message s restore
+	run_block files-again
+	run_block "$fs-mount"
+}
+
 # The power fails while files are written, synced and relocated.
 fs_cuts() {
 	local turn n i f
@@ -203,12 +214,7 @@ fs_cuts() {
 			done
 		done
 		is "turn $turn: the power fails" "$(state_of m) $(state_of s)" "off off"
-		umount /mnt
-		dmremap stop safe
-		message m restore
-		message s restore
-		run_block files-again
-		run_block "$fs-mount"
+		fs_power_back
 		is "turn $turn: each file that was synced is right" \
 			"$(cd /mnt/cut && sha256sum -c /tmp/acked 2>/dev/null | grep -vc ': OK$')" 0
 		umount /mnt
@@ -218,6 +224,61 @@ fs_cuts() {
 	num "the caches lost what was not flushed" $(($(counters m lost) + $(counters s lost))) -gt 0
 	num "files had been synced" "$(wc -l </tmp/acked)" -ge 10
 	is "and all that was there before is right" "$(fs_right before) $(fs_right during) $(fs_right after)" "$fs_files $fs_files $fs_files"
+}
+
+# What is on the spare already is overwritten in place. No relocation flushes it there: the file system's flushes alone do,
+# and the cut leaves nothing that they have not reached.
+fs_cuts_in_place() {
+	local f used writes
+	message m good 0 0
+	mkdir /mnt/place
+	[ "$fs" != btrfs ] || chattr +C /mnt/place
+	for f in 1 2 3 4 last; do pattern "$f old" 0 64 >"/mnt/place/$f"; done
+	sync -f /mnt
+	message m bad $fs_first $(($(sectors $m) - fs_first)) write
+	for f in 1 2 3 4 last; do
+		pattern "$f moved" 0 64 >/tmp/moved
+		fs_rewrite /tmp/moved "/mnt/place/$f" || not_ok "file $f moves to the spare"
+	done
+	message m good 0 0
+
+	: >/tmp/kept
+	used=$(used_slots safe)
+	writes=$(counters s sectors_written)
+	message m log_clear
+	for f in 1 2 3 4; do fs_keep "$f" "$f first"; done
+	is "files on the spare are overwritten and synced: nothing is relocated for it" "$(used_slots safe)" "$used"
+	num "they are on the spare" $(($(counters s sectors_written) - writes)) -ge $((4 * 64))
+	journal=$(message m log | awk '$3 == "write" && $6 ~ /fua/ { at = $4 } END { print at - at % 8 }')
+	fs_cut_at s last
+	is "what was synced is right" "$(fs_kept)" 4
+
+	# The superblock, with btrfs.
+	check "the journal goes to the spare, too" dmremap remap safe "$journal" 512
+	: >/tmp/kept
+	used=$(used_slots safe)
+	message s log_clear
+	for f in 1 2 3 4; do
+		fs_keep "$f" "$f second"
+		fs_keep "new$f" "$f new"
+	done
+	is "files are overwritten, and new ones synced: nothing is relocated for it" "$(used_slots safe)" "$used"
+	num "commits are on the spare" "$(message s log | awk '$3 == "write" && $6 ~ /fua/' | wc -l)" -ge 4
+	fs_cut_at m lost
+	is "what was synced is right, and the new files are there" "$(fs_kept)" 8
+}
+fs_keep() { # FILE SEED
+	pattern "$2" 0 64 >/tmp/new
+	fs_rewrite /tmp/new "/mnt/place/$1" || not_ok "file $1 is written and synced"
+	(cd /tmp && sha256sum new | sed "s/new$/$1/") >>/tmp/kept
+}
+fs_kept() { (cd /mnt/place && sha256sum -c /tmp/kept 2>/dev/null) | grep -c ': OK$'; }
+fs_cut_at() { # DISK-NAME FILE: at the next write there, which is this file's or the file system's own
+	message "$1" cut_mode none fail_after writes 1 'then' cut
+	pattern "$2" 0 64 >/tmp/new
+	fs_rewrite /tmp/new "/mnt/place/$2"
+	is "the power fails" "$(state_of m) $(state_of s)" "off off"
+	fs_power_back
 }
 
 # A failing disk takes no file system down that would have lived without dm-remap; nor does a spare.
