@@ -101,10 +101,9 @@ worker_lets_go() { # COUNT
 
 counters() { # DEVICE KEY...
 	local status key out=
-	status=$(dmsetup status --noflush "$1")
+	status="$(dmsetup status --noflush "$1") "
 	shift
 	for key; do
-		status="$status "
 		[[ $status = *" $key "* ]] || { echo "no $key in: $status"; return 1; }
 		key=${status##* "$key" }
 		out+="${key%%[!0-9]*} "
