@@ -3,6 +3,7 @@
 # that was not written to it. (fio fills each block with its own offset.)
 # suite: crash
 # timeout: 2400
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/crash-lib.sh
 . /vm/io.sh

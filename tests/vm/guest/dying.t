@@ -3,6 +3,7 @@
 # rewritten: no wrong byte, and no error on any write until the pool is full.
 # kernels: one
 # timeout: 500
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 64M 32M

@@ -3,6 +3,7 @@
 # I/O: not one write over many bad units, not fifty at once, not those behind reads; and healthy sectors not at all.
 # suite: long
 # timeout: 400
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 modprobe libaio 2>/dev/null

@@ -2,6 +2,7 @@
 # C3: a write that main fails is narrowed to its bad units; their data, then the map, are durable on
 # the spare in this order before the write completes, at a bounded price.
 # timeout: 600
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 16M

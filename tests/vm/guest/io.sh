@@ -8,9 +8,9 @@ model=/tmp/disks/model noise=/tmp/disks/noise
 
 # Where things are on the spare, in sectors (docs/FORMAT.md).
 slot_sector() { echo $((8192 + $1 / 252 * 2048 + (1 + $1 % 252) * 8)); } # SLOT
+declare -A table_block=([A]=0 [ALT1]=253 [ALT2]=254 [B]=255)
 table_sector() { # SEGMENT A|ALT1|ALT2|B
-	local -A block=([A]=0 [ALT1]=253 [ALT2]=254 [B]=255)
-	echo $((8192 + $1 * 2048 + block[$2] * 8))
+	echo $((8192 + $1 * 2048 + table_block[$2] * 8))
 }
 
 io_faulty() { # NAME DEVICE [ARG...]
@@ -50,7 +50,11 @@ io_again() { # removed and created anew, by what dmsetup table printed
 }
 
 # State, used and all slots, owned and pending sectors, bad slots; settled: when the worker has nothing left to do.
-counts() { status_of r | cut -d ' ' -f 1-5; }
+counts() {
+	local words
+	read -ra words < <(dmsetup status --noflush r)
+	echo "${words[*]:3:5}"
+}
 settle() { dmsetup suspend --noflush r && dmsetup resume r; }
 settled_counts() { settle; counts; }
 # A message works for at most a second; "next" says where to go on. Prints the sum of its first numbers, and how many messages.
@@ -96,10 +100,14 @@ worker_lets_go() { # COUNT
 }
 
 counters() { # DEVICE KEY...
-	local dev=$1 status key out=
-	status=$(dmsetup status --noflush "$dev")
+	local status key out=
+	status="$(dmsetup status --noflush "$1") "
 	shift
-	for key in "$@"; do out+="$(sed "s/.* $key \([0-9]*\).*/\1/" <<<"$status") "; done
+	for key; do
+		[[ $status = *" $key "* ]] || { echo "no $key in: $status"; return 1; }
+		key=${status##* "$key" }
+		out+="${key%%[!0-9]*} "
+	done
 	echo "${out% }"
 }
 

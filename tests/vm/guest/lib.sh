@@ -82,7 +82,11 @@ in_io() { # NAME
 	awk -v name="$1" 'FNR == 1 { n = $2 } /^State:.D/ && n == name { found = 1 } END { exit !found }' \
 		/proc/[0-9]*/status 2>/dev/null
 }
-event_of() { dmsetup info -c --noheadings -o events "$1" | tr -d ' '; }
+event_of() {
+	local n
+	read -r n < <(dmsetup info -c --noheadings -o events "$1")
+	echo "$n"
+}
 wait_event() { # SECONDS DEVICE NUMBER: until the device has seen more events than NUMBER
 	timeout "$1" dmsetup wait --noflush "$2" "$3" >/dev/null
 }
@@ -176,21 +180,37 @@ remap_create() { # NAME MAIN SPARE [ARG...]
 	shift
 	dm_create "$name" "$(remap_table "$@")"
 }
-status_of() { dmsetup status --noflush "$1" | cut -d ' ' -f 4-; } # NAME: without start, length, target
-state_of() { status_of "$1" | cut -d ' ' -f 1; }
-used_slots() { status_of "$1" | cut -d ' ' -f 2 | cut -d / -f 1; }
-all_slots() { status_of "$1" | cut -d ' ' -f 2 | cut -d / -f 2; }
-owned_sectors() { status_of "$1" | cut -d ' ' -f 3; }
-pending_sectors() { status_of "$1" | cut -d ' ' -f 4; }
-bad_slots() { status_of "$1" | cut -d ' ' -f 5; }
-status_key() { status_of "$1" | tr ' ' '\n' | awk -v k="$2" 'p == k { print; exit } { p = $0 }
-	p == k { getline; print; exit }'; } # NAME KEY: the value of a pair
+# These are called so often that they start no program but dmsetup.
+status_of() { # NAME: without start, length, target
+	local rest
+	while read -r _ _ _ rest; do echo "$rest"; done < <(dmsetup status --noflush "$1")
+}
+status_word() { # NAME NUMBER: from 0, the state
+	local words
+	read -ra words < <(dmsetup status --noflush "$1")
+	echo "${words[$2 + 3]}"
+}
+state_of() { status_word "$1" 0; }
+used_slots() { local slots; slots=$(status_word "$1" 1); echo "${slots%/*}"; }
+all_slots() { local slots; slots=$(status_word "$1" 1); echo "${slots#*/}"; }
+owned_sectors() { status_word "$1" 2; }
+pending_sectors() { status_word "$1" 3; }
+bad_slots() { status_word "$1" 4; }
+status_key() { # NAME KEY: the value of a pair
+	local words i
+	read -d '' -ra words < <(dmsetup status --noflush "$1")
+	for ((i = 3; i < ${#words[@]}; i++)); do
+		[ "${words[i]}" != "$2" ] || { echo "${words[i + 1]}"; return; }
+	done
+}
 message() { dmsetup message "$1" 0 "${@:2}"; } # NAME WORD...
 
 ## Data
 
 # Every 512-byte sector of a pattern holds its seed and number, so that a misplaced one shows.
 pattern() { # SEED FIRST-SECTOR COUNT
+	# Few are quicker without a program; all of them are words of one printf.
+	[ "$3" -gt 64 ] || [ "$3" -lt 1 ] || { eval "printf '%-511s\n' \"\$1 \"{$(($2))..$(($2 + $3 - 1))}"; return; }
 	awk -v s="$1" -v f="$2" -v n="$3" 'BEGIN { for (i = f; i < f + n; i++) printf "%-511s\n", s " " i }'
 }
 put_pattern() { # DEVICE SEED SECTOR COUNT [BIO-SECTORS]: written with direct I/O, one bio each BIO-SECTORS

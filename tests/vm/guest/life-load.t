@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C15: suspend, resume, reload, rename and forced removal under I/O, while sectors die.
 # timeout: 400
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
 r=/dev/mapper/r

@@ -18,8 +18,9 @@ move_fresh() { # [ARG...]
 }
 slot() { slot_sector "$1"; }
 entry() { # SLOT [PLACE]: unit, owned, pending, moves and state, as they lie on the disk below everything
-	od -An -v -tu1 -N16 -j$(($(table_sector $(($1 / 252)) "${2:-A}") * 512 + 64 + $1 % 252 * 16)) "$store_file" |
-		awk '{ print $1 + 256 * ($2 + 256 * ($3 + 256 * $4)), $7, $8, $9 + 256 * ($10 + 256 * $11), $13 }'
+	local b at=$((8192 + $1 / 252 * 2048 + table_block[${2:-A}] * 8))
+	read -ra b < <(od -An -v -tu1 -N16 -j$((at * 512 + 64 + $1 % 252 * 16)) "$store_file")
+	echo "$((b[0] + 256 * (b[1] + 256 * (b[2] + 256 * b[3])))) ${b[6]} ${b[7]} $((b[8] + 256 * (b[9] + 256 * b[10]))) ${b[12]}"
 }
 both_say() { # SLOT WANTED...: both copies of the table
 	[ "$(entry "$1" A)" = "${*:2}" ] && [ "$(entry "$1" B)" = "${*:2}" ]

@@ -3,8 +3,12 @@
 # changed and sealed again by the text of docs/FORMAT.md, without the code under test.
 # shellcheck shell=bash
 images() { # NAME...: a fingerprint of what lies on these mk_disks
-	local name
-	for name in "$@"; do sha256sum <"$(disk_file "$name")"; done | tr -d ' \n-'
+	local name sum all=
+	for name; do
+		read -r sum _ < <(md5sum "$(disk_file "$name")")
+		all+=$sum
+	done
+	echo "$all"
 }
 
 # The command fails, the kernel's log has one line of ours that matches, and the disks of $watch
@@ -17,11 +21,11 @@ refused() { # SENTENCE REGEX COMMAND...
 	# shellcheck disable=SC2086 # names
 	before=$(images $watch)
 	check_fails "$sentence" "$@" || { dmsetup remove "${victim:-r}"; return 1; }
-	log=$(kernel_log_since "$log_mark" | grep -E 'dm-remap-v4:|device-mapper: remap:')
-	if [ "$(grep -c . <<<"$log")" = 1 ] && [[ $log =~ $regex ]]; then
+	mapfile -t log < <(kernel_log_since "$log_mark" | grep -E 'dm-remap-v4:|device-mapper: remap:')
+	if [ ${#log[@]} = 1 ] && [[ ${log[0]} =~ $regex ]]; then
 		ok "$sentence: with its own line"
 	else
-		not_ok "$sentence: with its own line" "wanted one line with /$regex/, got: $log"
+		not_ok "$sentence: with its own line" "wanted one line with /$regex/, got: ${log[*]}"
 	fi
 	# shellcheck disable=SC2086 # names
 	is "$sentence: and nothing is written" "$(images $watch)" "$before"
@@ -59,20 +63,18 @@ table_at() { # SEGMENT PLACE
 	local block=(0 253 254 255)
 	echo $(((4 + $1 << 20) + 4096 * block[$2]))
 }
-crc_table=()
 crc32c() { # FILE OFFSET: of the 4096 bytes there, those of the field itself taken as zero
-	local crc=$((0xffffffff)) i k byte
-	if [ ${#crc_table[@]} = 0 ]; then
-		for ((i = 0; i < 256; i++)); do
-			byte=$i
-			for ((k = 0; k < 8; k++)); do byte=$((byte & 1 ? byte >> 1 ^ 0x82f63b78 : byte >> 1)); done
-			crc_table[i]=$byte
-		done
-	fi
-	for byte in $(od -An -v -tu1 -j"$2" -N12 "$1") 0 0 0 0 $(od -An -v -tu1 -j$(($2 + 16)) -N4080 "$1"); do
-		crc=$((crc >> 8 ^ crc_table[(crc ^ byte) & 255]))
-	done
-	echo $((crc ^ 0xffffffff))
+	od -An -v -tu1 -w1 -j"$2" -N4096 "$1" | busybox awk '
+	BEGIN {
+		for (i = 0; i < 256; i++) {
+			byte = i
+			for (k = 0; k < 8; k++) byte = byte % 2 ? xor(rshift(byte, 1), 2197175160) : rshift(byte, 1)
+			table[i] = byte
+		}
+		crc = 4294967295
+	}
+	{ crc = xor(rshift(crc, 8), table[and(xor(crc, NR > 12 && NR <= 16 ? 0 : $1), 255)]) }
+	END { printf "%.0f\n", xor(crc, 4294967295) }'
 }
 seal() { # FILE OFFSET: the block there gets the checksum it should have
 	put_bytes "$1" $(($2 + 12)) "$(le "$(crc32c "$1" "$2")" 4)"

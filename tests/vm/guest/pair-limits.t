@@ -7,16 +7,25 @@ r=/dev/mapper/r
 mk_null main 64M discard=1
 mk_null spare 16M
 len=$(sectors "$main")
-queue_of() { echo "/sys/dev/block/$(($(stat -L -c 0x%t "$1"))):$(($(stat -L -c 0x%T "$1")))/queue"; } # DEVICE
-of() { cat "$(queue_of "$1")/$2"; } # DEVICE ATTRIBUTE
+queue_of() { # DEVICE
+	local major minor
+	read -r major minor < <(stat -L -c '0x%t 0x%T' "$1")
+	echo "/sys/dev/block/$((major)):$((minor))/queue"
+}
+of() { # DEVICE ATTRIBUTE
+	local value
+	read -r value <"$(queue_of "$1")/$2"
+	echo "$value"
+}
 blank() { dd if=/dev/zero of="$1" bs=1M count=16 oflag=direct status=none; } # DEVICE
 # What the block layer is told about sizes; a scheduler and the like are no limits.
 sizes='max_sectors_kb max_hw_sectors_kb chunk_sectors max_segments max_segment_size virt_boundary_mask
 	physical_block_size logical_block_size hw_sector_size minimum_io_size optimal_io_size discard_granularity
 	discard_max_bytes discard_max_hw_bytes write_zeroes_max_bytes dma_alignment max_integrity_segments'
 limits() { # DEVICE
-	local a
-	for a in $sizes; do [ ! -e "$(queue_of "$1")/$a" ] || echo "$a $(of "$1" "$a")"; done
+	local a value queue
+	queue=$(queue_of "$1")
+	for a in $sizes; do [ ! -e "$queue/$a" ] || { read -r value <"$queue/$a" && echo "$a $value"; }; done
 }
 
 ## Sizes

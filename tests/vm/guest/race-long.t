@@ -3,6 +3,7 @@
 # suite: long
 # timeout: 900
 # tools: racer
+# programs: fio
 . /vm/race.sh
 race_begin cache
 race 180 30

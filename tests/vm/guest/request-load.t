@@ -3,6 +3,7 @@
 # reads; then with suspends and reloads in between.
 # suite: long
 # timeout: 400
+# programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 32M 16M

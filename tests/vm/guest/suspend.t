@@ -4,6 +4,7 @@
 # disks: main=64M spare=16M
 # suite: long
 # timeout: 400
+# programs: fio
 . /vm/sleep.sh
 [ -e /sys/power/pm_test ] || skip_all "this kernel does not wake up by itself: it has no pm_test"
 echo devices >/sys/power/pm_test # it sleeps for five seconds
