@@ -68,7 +68,7 @@ bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors)
 /* A name that is the same after a boot, where udev made one; else the kernel's. */
 void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
 {
-	static const char * const folders[] = { "/dev/disk/by-id/*", "/dev/disk/by-partuuid/*" };
+	static const char * const folders[] = { "/dev/disk/by-id/*", "/dev/disk/by-partuuid/*", "/dev/mapper/*", "/dev/md/*" };
 	char name[64];
 	struct stat st;
 	glob_t list;

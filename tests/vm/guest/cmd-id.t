@@ -46,4 +46,9 @@ if dmremap create --yes "$disk" "$spare" probe >/dev/null 2>&1; then
 else
 	not_ok "a pair on a SCSI disk" "none"
 fi
+
+# A mapping has no identity that the kernel knows, and a number that is another the next time.
+dm_create volume "0 $(sectors "$other") linear $other 0"
+is "a main that is a mapping is called by its name" "$(dmremap create --yes /dev/mapper/volume "$spare" pair | tail -n 1 | cut -d ' ' -f 3)" /dev/mapper/volume
+is "in the line of configuration, too" "$(dmremap list --config | cut -d ' ' -f 3)" /dev/mapper/volume
 done_testing
