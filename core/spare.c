@@ -308,28 +308,35 @@ void dmr_spare_retire(struct dmr_spare *spare, u32 slot)
 
 void dmr_spare_leave(struct dmr_spare *spare, u32 slot)
 {
-	u32 segment = slot / DMR_SEGMENT_SLOTS;
+	u32 segment = slot / DMR_SEGMENT_SLOTS, bit = slot % DMR_SEGMENT_SLOTS;
 
 	if (dmr_spare_get(spare, slot) != DMR_SLOT_USED)
 		return;
-	dmr_bit_assign(dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS], slot % DMR_SEGMENT_SLOTS,
-		       true);
+	dmr_bit_assign(dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS], bit, true);
 	spare->any_left = true;
+}
+
+/* true: the segment had some. */
+static bool dmr_segment_comes_back(struct dmr_spare *spare, u32 segment)
+{
+	const u64 *left = dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS];
+	bool any = false;
+	u32 bit;
+
+	while ((bit = dmr_bit_next(left, DMR_SEGMENT_SLOTS, 0)) != DMR_NONE) {
+		dmr_spare_release(spare, segment * DMR_SEGMENT_SLOTS + bit);
+		any = true;
+	}
+	return any;
 }
 
 bool dmr_spare_come_back(struct dmr_spare *spare)
 {
 	bool any = false;
-	u32 segment, bit;
+	u32 segment;
 
-	for (segment = 0; spare->any_left && segment < spare->in_use; segment++) {
-		const u64 *left = dmr_chunk_of(spare, segment)->left[segment % CHUNK_SEGMENTS];
-
-		for (bit = 0; (bit = dmr_bit_next(left, DMR_SEGMENT_SLOTS, bit)) != DMR_NONE; bit++) {
-			dmr_spare_release(spare, segment * DMR_SEGMENT_SLOTS + bit);
-			any = true;
-		}
-	}
+	for (segment = 0; spare->any_left && segment < spare->in_use; segment++)
+		any |= dmr_segment_comes_back(spare, segment);
 	spare->any_left = false;
 	return any;
 }

@@ -411,7 +411,8 @@ static inline bool dmr_fua_flushes(struct block_device *bdev)
 /* Or may it happen below? Device-mapper and md say that they have FUA, whatever lies below them. */
 static inline bool dmr_fua_may_flush(struct block_device *bdev)
 {
-	return dmr_bdev_write_cache(bdev) && (!dmr_bdev_fua(bdev) || bdev->bd_disk->fops->submit_bio);
+	return dmr_bdev_write_cache(bdev) &&
+	       (!dmr_bdev_fua(bdev) || bdev->bd_disk->fops->submit_bio);
 }
 
 /* A flush that was sent when spare_written was `mark` has succeeded. Any context. */
