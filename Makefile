@@ -55,7 +55,8 @@ uninstall:
 PREFIX	?= /usr
 CLI_FILES = $(PREFIX)/sbin/dmremap $(PREFIX)/share/man/man8/dmremap.8 $(PREFIX)/share/man/man7/dm-remap.7 \
 	$(PREFIX)/share/bash-completion/completions/dmremap /lib/udev/rules.d/66-dm-remap.rules \
-	/usr/lib/systemd/system/dm-remap.service /usr/share/initramfs-tools/hooks/dm-remap \
+	/usr/lib/systemd/system/dm-remap.service /usr/lib/systemd/system/dm-remap@.service \
+	/usr/share/initramfs-tools/hooks/dm-remap \
 	/usr/share/initramfs-tools/scripts/local-top/dm-remap
 
 cli:
@@ -69,6 +70,7 @@ install-cli:
 	install -D -m 644 system/completion/dmremap $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dmremap
 	install -D -m 644 system/udev/66-dm-remap.rules $(DESTDIR)/lib/udev/rules.d/66-dm-remap.rules
 	install -D -m 644 system/systemd/dm-remap.service $(DESTDIR)/usr/lib/systemd/system/dm-remap.service
+	install -D -m 644 system/systemd/dm-remap@.service $(DESTDIR)/usr/lib/systemd/system/dm-remap@.service
 	install -D system/initramfs-tools/hooks/dm-remap $(DESTDIR)/usr/share/initramfs-tools/hooks/dm-remap
 	install -D system/initramfs-tools/scripts/local-top/dm-remap \
 		$(DESTDIR)/usr/share/initramfs-tools/scripts/local-top/dm-remap

@@ -4,12 +4,15 @@
  * the configuration says. Two spares of one uuid are a clone or a snapshot: neither is taken.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "cli.h"
 
 #define MAX_FOUND	256u
+#define WAITING		"/run/dm-remap.waiting"		/* for the udev rule: scan again with the next device */
 
 struct found {
 	char path[80];
@@ -248,10 +251,39 @@ static bool choose(const struct dmr_super *super, const struct wanted *config, u
 	return found;
 }
 
+/* Not so before it has a length, as an array that is not started has none. */
+static bool main_there(const struct dmr_super *super, const struct wanted *wanted)
+{
+	char path[PATH_MAX], name[64];
+	struct stat st;
+	u64 sectors;
+
+	snprintf(path, sizeof(path), "%s", wanted->main);
+	return (*path || dmr_main_find(&super->main, path)) && !stat(path, &st) && S_ISBLK(st.st_mode) &&
+	       dmr_device_name(major(st.st_rdev), minor(st.st_rdev), name, &sectors) && sectors;
+}
+
+/* Will main come later? What came between our look and the mark nobody tells us of: so once more, with udev's links made. */
+static bool wait_for_main(const struct dmr_super *super, const struct wanted *wanted)
+{
+	unsigned int tries;
+	int fd;
+
+	if (cli.dry_run || main_there(super, wanted) || (!*wanted->main && super->main.kind == DMR_ID_NONE))
+		return false;
+	fd = open(WAITING, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+	for (tries = 0; tries < 100 && !access("/run/udev/queue", F_OK); tries++)
+		usleep(20000);
+	return !main_there(super, wanted);
+}
+
 static int assemble_scan(struct found *all, unsigned int count, const struct wanted *config, unsigned int lines)
 {
 	int r = DMR_EXIT_OK, one;
 	char name[128], uuid[37];
+	bool waiting = false;
 	struct wanted wanted;
 	unsigned int i, k;
 
@@ -272,11 +304,14 @@ static int assemble_scan(struct found *all, unsigned int count, const struct wan
 					 cli.config_file);
 				continue;
 			}
+			waiting |= wait_for_main(&all[i].super, &wanted);
 			one = assemble(&all[i].super, all[i].path, &wanted);
 		}
 		if (one)
 			r = one;
 	}
+	if (!waiting && !cli.dry_run)
+		unlink(WAITING);
 	for (i = 0; i < lines; i++) {
 		for (k = 0; k < count && memcmp(all[k].super.uuid, config[i].args.uuid, 16); k++)
 			;

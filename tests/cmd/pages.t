@@ -70,10 +70,10 @@ is "columns that are completed are there" "$missing" ""
 ## For the system
 
 if command -v systemd-analyze >/dev/null; then
-	is "the unit is sound" "$(systemd-analyze verify --man=no system/systemd/dm-remap.service 2>&1 | grep dm-remap |
+	is "the units are sound" "$(systemd-analyze verify --man=no system/systemd/dm-remap{,@}.service 2>&1 | grep dm-remap |
 		grep -v 'dmremap is not executable')" ""
 else
-	skip "the unit is sound" "no systemd-analyze"
+	skip "the units are sound" "no systemd-analyze"
 fi
 if udevadm verify --help >/dev/null 2>&1; then
 	is "the rule is sound" "$(udevadm verify --no-summary system/udev/66-dm-remap.rules 2>&1)" ""
@@ -95,6 +95,7 @@ mkdir -p build
 (flock 9 && make -s -C cli) 9>build/.cli.lock >/dev/null 2>&1 && make -s install-cli DESTDIR="$work/root" >/dev/null
 is "all is installed" "$(cd "$work/root" && find . -type f | LC_ALL=C sort)" "./lib/udev/rules.d/66-dm-remap.rules
 ./usr/lib/systemd/system/dm-remap.service
+./usr/lib/systemd/system/dm-remap@.service
 ./usr/sbin/dmremap
 ./usr/share/bash-completion/completions/dmremap
 ./usr/share/initramfs-tools/hooks/dm-remap

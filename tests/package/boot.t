@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A Debian system with dm-remap-dkms and dm-remap-utils is booted, with its own kernel and systemd: the module loads, a pair
 # remaps, and it is there again after a boot by each of three ways: from the initramfs, by the unit, by the udev rule.
-# A device in use outlives an upgrade, and keeps its module from being removed.
+# So are pairs on volumes, arrays and mappings, which are ready later than they are added. A device in use outlives an upgrade, and keeps its module from being removed.
 . "$(dirname "$0")/lib.sh"
 
 packages || bail "packages are built"
@@ -10,6 +10,8 @@ new_system || bail "a Debian system is made"
 check "dm-remap-dkms and dm-remap-utils, both $old, are installed" \
 	apt install "/old/dm-remap-dkms_${old}_all.deb" "/old/dm-remap-utils_${old}_amd64.deb" ||
 	bail "and so there is something to boot"
+# shellcheck disable=SC2016 # expanded by that shell
+check "lvm2, mdadm and cryptsetup are" inside sh -c 'dpkg -i /stack/*.deb' || bail "and so there is something below pairs"
 
 # An initramfs without ours, to see what comes after it.
 plain=$("$here/root")/root/boot/initrd.img-$release
@@ -26,14 +28,14 @@ block load | "${as_root[@]}" tee "$system/test/load" >/dev/null
 "${as_root[@]}" chown "$(id -u)" "$work/vmlinuz"
 check "its disk is made" "${as_root[@]}" sh -c 'truncate -s 3G "$2" && chown "$3" "$2" &&
 	PATH=$PATH:/sbin mke2fs -q -t ext4 -d "$1" "$2"' sh "$system" "$work/root.img" "$(id -u)" || done_testing
-for disk in main spare bad spare2; do truncate -s 64M "$work/$disk.img"; done
+for disk in main spare bad spare2 stack leg; do truncate -s 64M "$work/$disk.img"; done
 
 logs=$top/build/log/package
 mkdir -p "$logs"
 boot() { # STAGE INITRD SECONDS: the tests of that stage, in a boot of their own
 	local line disk drives=() ended=''
 
-	for disk in root main spare bad spare2; do
+	for disk in root main spare bad spare2 stack leg; do
 		drives+=(-drive "file=$work/$disk.img,format=raw,if=none,id=$disk,cache=unsafe"
 			-device "virtio-blk-pci,drive=$disk,serial=$disk")
 	done

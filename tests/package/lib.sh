@@ -26,11 +26,11 @@ as_user() {
 
 kdir() { echo "$("$top/tests/vm/kernel" 6.1)/kdir"; }
 
-# A clone, with what the checkout has beyond its last commit.
+# A clone, with what the checkout has beyond its last commit, staged or not.
 clean_checkout() { # FOLDER
 	git clone -q "$top" "$1" || return 1
-	(cd "$top" && git ls-files -z --deleted | (cd "$1" && xargs -0r rm -f)
-		git ls-files -z --modified --others --exclude-standard |
+	(cd "$top" && git diff -z --name-only --diff-filter=D HEAD | (cd "$1" && xargs -0r rm -f)
+		{ git diff -z --name-only --diff-filter=d HEAD; git ls-files -z --others --exclude-standard; } |
 			while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | cpio --quiet -0 -pdmu "$1")
 }
 

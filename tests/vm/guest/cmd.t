@@ -214,8 +214,13 @@ is "a scan has nothing to do then" "$status$out" 0
 like "but leaves a spare alone whose main is lost, and says so" "$err" "^dmremap: warning: $lazy_spare is a spare whose main is not found"
 dmremap stop again
 
+check_fails "nor does udev's rule wait for it" test -e /run/dm-remap.waiting
+echo "safe $uuid /dev/later" >/etc/dm-remap.conf
+refuses "a main that is missing is said" 3 "main /dev/later" assemble --scan
+check "and udev's rule waits for it" test -e /run/dm-remap.waiting
 echo "safe $uuid $main no_auto # ours" >/etc/dm-remap.conf
 run assemble --scan
+check_fails "no longer when it is there" test -e /run/dm-remap.waiting
 mk_disk fresh 16M
 is "a scan follows the configuration" "$status $out" "0 /dev/mapper/safe is active"
 like "with its arguments" "$(dmsetup table safe)" "no_auto"
