@@ -51,4 +51,7 @@ fi
 dm_create volume "0 $(sectors "$other") linear $other 0"
 is "a main that is a mapping is called by its name" "$(dmremap create --yes /dev/mapper/volume "$spare" pair | tail -n 1 | cut -d ' ' -f 3)" /dev/mapper/volume
 is "in the line of configuration, too" "$(dmremap list --config | cut -d ' ' -f 3)" /dev/mapper/volume
+check "it is stopped" dmremap stop pair
+like "a scan says that nobody knows its main" "$(dmremap assemble --scan 2>&1; echo $?)" "$spare is a spare whose main is not found, and not in .*left alone.*0\$"
+is "and leaves it alone" "$(dmremap list -n)" ""
 done_testing

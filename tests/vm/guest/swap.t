@@ -11,12 +11,11 @@ io_pair
 mkswap $r >/dev/null
 check "C19: swap goes on" swapon $r
 
-# More than there is memory beside the root file system: each line different, written and read again, twice.
-total=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)
-each=$((total * 3 / 4 / 1024))
+# A little more than there is memory, with what awk needs for each line of 1 KiB: all different, written and read again, twice.
+lines=$(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) * 9 / 20))
 pids=''
 for seed in 1 2; do
-	awk -v n=$((each * 450)) -v s=$seed 'BEGIN {
+	awk -v n=$lines -v s=$seed 'BEGIN {
 		fill = sprintf("%1024s", ""); gsub(/ /, "x", fill)
 		for (turn = 0; turn < 2; turn++) {
 			for (i = 0; i < n; i++) a[i] = s " " turn " " i " " fill
@@ -32,6 +31,7 @@ for pid in $pids; do
 	wait "$pid"
 	is "C19: every byte is what was written" $? 0
 done
+say "$lines lines each, $(awk '$1 == "pswpout" { print $2 }' /proc/vmstat) pages swapped out, $(used_slots r) slots used"
 num "C19: it was swapped out" "$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)" -ge 4000
 num "C3: sectors were relocated meanwhile" "$(used_slots r)" -ge 20
 is "C3: no write failed for it" "$(state_of r)" active
