@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C10: a dead disk consumes no slot: pulled or write-protected under load, the breaker trips; a bad
 # sector on an idle disk does not trip it; the cool-down and resume_auto close it again.
+# kernels: one
 # timeout: 400
 # programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables

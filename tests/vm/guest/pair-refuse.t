@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C14, C15, C17: what must not become a pair is refused, with a line that says why, and nothing is written.
+# kernels: one
 # timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh
