@@ -12,7 +12,7 @@ mkswap $r >/dev/null
 check "C19: swap goes on" swapon $r
 
 # A little more than there is memory, with what awk needs for each line of 1 KiB: all different, written and read again, twice.
-lines=$(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) * 10 / 20))
+lines=$(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) / 2))
 pids=''
 for seed in 1 2; do
 	awk -v n=$lines -v s=$seed 'BEGIN {
