@@ -56,13 +56,13 @@ alloc_for_good "C19: a failed write is relocated, even if memory stays away" wri
 
 read_before() { next_unit; message m bad "$at" 8 read; was=$(pending_sectors r); }
 read_try() {
-	! get_sectors $r "$at" 8 >/dev/null 2>&1 && until_true 20 test "$(pending_sectors r)" = $((was + 8))
+	! get_sectors $r "$at" 8 >/dev/null 2>&1 && until_is 20 $((was + 8)) pending_sectors r
 }
 read_after() {
 	[ "$1" = 0 ] || echo "pending: $was, then $(pending_sectors r)"
 	message m good "$at" 8
 	reads_as_model || echo "it reads otherwise"
-	until_true 20 test "$(pending_sectors r)" = "$was" || echo "it stays pending"
+	until_is 20 "$was" pending_sectors r || echo "it stays pending"
 }
 alloc_each "C19: an unreadable sector becomes pending, whichever allocation fails" read
 
@@ -104,7 +104,7 @@ retest_before() {
 	next_unit
 	message m bad "$at" 8 read
 	get_sectors $r "$at" 8 >/dev/null 2>&1
-	until_true 20 test "$(pending_sectors r)" = 8 && message m good "$at" 8 && before=$(entry_of)
+	until_is 20 8 pending_sectors r && message m good "$at" 8 && before=$(entry_of)
 }
 retest_try() { message r retest "$at" 8; }
 retest_after() { message_after "$1" '^$' retest; }

@@ -39,7 +39,7 @@ remap_all 0 4160
 remap_all 4800 6400
 message m bad 12000 8 read
 get_sectors $r 12000 8 >/dev/null 2>&1
-until_true 10 test "$(pending_sectors r)" = 8
+until_is 10 8 pending_sectors r
 put_pattern $r here 0 2048 512
 for i in 0 64 800; do
 	message s bad "$(message r list $i | awk 'NR == 1 { print $4 }')" 8 write

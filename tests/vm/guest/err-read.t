@@ -40,7 +40,7 @@ check "C4: while the map is not written yet" message s wait waiting 1 60000
 is "C4: nothing is pending before it is" "$(pending_sectors r)" 0
 is "C4: other sectors are read meanwhile" "$(error_of holds old 1008 8)" none
 message s release
-check "C4: then it is pending" until_true 20 eval '[ "$(pending_sectors r)" = 8 ]'
+check "C4: then it is pending" until_is 20 8 pending_sectors r
 is "C4: with a slot in reserve" "$(message r list)" "1000 8 pending $(slot_sector 0)"
 is "C4: counted" "$(counts)" "active 1/1008 0 8 0"
 num "C4: as a read error, too" "$(status_key r read_errors)" -ge 1

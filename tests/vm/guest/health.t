@@ -14,7 +14,7 @@ is "and what it moved" "$(health relocated_sectors_1h)" 8
 like "with time, kind, sector and length" "$(health error)" '^[0-9]+ write 800 8$'
 message m bad 1600 8 read
 check_fails "C4: a read fails" reads 1600 8
-check "C4: its sectors become pending" until_true 60 test "$(pending_sectors r)" = 8
+check "C4: its sectors become pending" until_is 60 8 pending_sectors r
 is "the failed read is in the history" "$(health read_errors_1h) $(health new_pending_sectors_1h)" "1 8"
 like "the newest error comes first" "$(health error | head -n 1)" '^[0-9]+ read 1600 8$'
 before=$(message r health | grep -E '_(1h|24h|7d) ')

@@ -15,7 +15,7 @@ load() {
 	fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --ba=64k --ioengine=io_uring --iodepth=64 \
 		--randrepeat=0 --time_based --runtime=60 --continue_on_error=none --output=/tmp/fio.out >/dev/null 2>&1 &
 	fio=$!
-	until_true 20 test "$(counters m writes)" -gt 500
+	until_true 20 eval '[ "$(counters m writes)" -gt 500 ]'
 }
 load_ends() { # the load ends by its errors, well before its time
 	local i

@@ -53,7 +53,7 @@ check "C8: a write to the spare" writes p 2000 8
 message s bad "$(table_sector 0 A)" 8 write
 message m bad 1080 8 read
 check_fails "C4: a read error" reads 1080 8
-check "C4: is kept in an alternate" until_true 10 test "$(pending_sectors r)" = 8
+check "C4: is kept in an alternate" until_is 10 8 pending_sectors r
 check "C8: nobody's flush is told" flush
 power_cycle
 check "C8: and it has kept what was unflushed" holds p 2000 8
@@ -107,7 +107,7 @@ check "C8: a write to the spare" writes c 1064 8
 message s fail_after flush 1
 message m bad 1080 8 read
 check_fails "C4: a read error" reads 1080 8
-check "C4: is kept, at the second attempt" until_true 10 test "$(pending_sectors r)" = 8
+check "C4: is kept, at the second attempt" until_is 10 8 pending_sectors r
 check_fails "C8: the flush that failed with a metadata block is told" flush
 check "C8: only one" flush
 message m good 0 0

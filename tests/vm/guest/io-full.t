@@ -71,7 +71,7 @@ remap_create r $m $s || bail "no second pair"
 message s fail_after flush 1
 check_fails "C11: a write of more units than there are slots, none of which can be flushed, fails" writes c 2048 2048
 is "C11: no slot is used" "$(used_slots r) $(bad_slots r)" "0 0"
-check "C11: slots are free again, the state says so" until_true 20 eval '[ "$(state_of r)" = active ]'
+check "C11: slots are free again, the state says so" until_is 20 active state_of r
 check "C11: a smaller write succeeds" writes c 2048 1024
 is "C11: with all its units" "$(used_slots r) $(bad_slots r)" "128 0"
 dmsetup remove r

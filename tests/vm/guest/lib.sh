@@ -76,6 +76,12 @@ until_true() { # SECONDS COMMAND...: polls, for what offers nothing to wait for
 		sleep 0.05
 	done
 }
+until_is() { # SECONDS WANTED COMMAND...: polls until it prints this
+	local seconds=$1 wanted=$2
+	shift 2
+	until_true "$seconds" prints "$wanted" "$@"
+}
+prints() { [ "$("${@:2}")" = "$1" ]; } # WANTED COMMAND...
 blocked() { grep -q '^State:.D' /proc/"$1"/status; } # PID: is it within an I/O?
 # Some process of that name is within an I/O. (A shell's function in the background is a process of another name.)
 in_io() { # NAME

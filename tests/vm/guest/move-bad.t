@@ -13,7 +13,7 @@ all=1008
 move_fresh
 message s bad $(($(slot 0) + 3)) 1 read
 check_fails "C7: a read that the slot fails fails" reads 1000 8
-check "C7: its bad sector becomes pending" until_true 10 test "$(pending_sectors r)" = 1
+check "C7: its bad sector becomes pending" until_is 10 1 pending_sectors r
 is "C7: only that one" "$(message r list)" "1000 3 owned $(slot 0)
 1003 1 pending $(($(slot 0) + 3))
 1004 4 owned $(($(slot 0) + 4))"
@@ -24,7 +24,7 @@ loads_twice "C7: read"
 check_fails "C7: nor is it afterwards" reads 1003 1
 message s good 0 0
 check "C7: the slot can be read again, and is" holds a 1000 8
-check "C7: then nothing is pending" until_true 10 test "$(pending_sectors r)" = 0
+check "C7: then nothing is pending" until_is 10 0 pending_sectors r
 is "C7: and no slot is bad" "$(counts)" "active 1/$all 8 0 0"
 
 ## On write: the unit moves

@@ -66,11 +66,11 @@ message s bad $(($(slot 0) + 1)) 1 read
 refused "C22: where the slot cannot be read, unremap fails" "the spare cannot be read" unremap 1000 4
 is "C22: nothing has moved" "$(owned_sectors r)" 4
 check_fails "C7: a read finds it out, too" reads 1001 1
-until_true 10 test "$(pending_sectors r)" = 1
+until_is 10 1 pending_sectors r
 refused "C22: sectors that are pending do not go back" "pending or lost" unremap 1000 4
 message s good 0 0
 check "C22: the readable slot has it all" holds a 1000 4
-until_true 10 test "$(pending_sectors r)" = 0
+until_is 10 0 pending_sectors r
 message m bad 1002 1 read
 refused "C22: main takes it but does not give it back: unremap fails" "main does not hold" unremap 1000 4
 check "C22: the slot has it" holds a 1000 4

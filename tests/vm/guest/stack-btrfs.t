@@ -28,7 +28,7 @@ marked=$(message m log | awk '$3 == "read" && $5 >= 64 { print $4; exit }')
 [ "$marked" ] || bail "the file is nowhere"
 message m bad "$marked" 8 read
 check_fails "a sector of a copy cannot be read" get_sectors $r "$marked" 8
-check "and is pending" until_true 20 eval '[ "$(pending_sectors safe)" = 8 ]'
+check "and is pending" until_is 20 8 pending_sectors safe
 run_block btrfs-scrub
 like "a scrub mends it" "$(cat btrfs-scrub.out)" "Corrected: +[1-9].*Uncorrectable: +0"
 is "it is on the spare now" "$(status_of safe | cut -d ' ' -f 3-4)" "8 0"

@@ -176,7 +176,7 @@ fs_unreadable() {
 	sum=$(sum_of /tmp/middle)
 	message m bad "$marked" 8 read
 	is "a sector that cannot be read is an error, and no made-up data" "$(fs_reads /mnt/marked/middle "$sum")" error
-	check "dm-remap marks it" until_true 20 eval '[ "$(pending_sectors safe)" = 8 ]'
+	check "dm-remap marks it" until_is 20 8 pending_sectors safe
 	run_block files-unreadable
 	like "the file is found" "$(cat files-unreadable.err files-unreadable.out)" "/mnt/marked/middle: "
 	is "no other" "$(cat files-unreadable.err files-unreadable.out | grep -c /mnt)" 1

@@ -33,7 +33,7 @@ check "and is right" holds_pattern $r new 16384 2048
 is "they are on the spare" "$(status_of safe | cut -d ' ' -f 1-5)" "active 2/3024 16 0 0"
 message m bad $((bad + 64)) 8 read
 check_fails "a sector that cannot be read is an error" get_sectors $r 16384 256
-check "and pending" until_true 20 eval '[ "$(pending_sectors safe)" = 8 ]'
+check "and pending" until_is 20 8 pending_sectors safe
 check "until it is written" put_pattern $r newer 16384 256
 is "then it is on the spare, too" "$(status_of safe | cut -d ' ' -f 1-5)" "active 3/3024 24 0 0"
 check "and right" holds_pattern $r newer 16384 256

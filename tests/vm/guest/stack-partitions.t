@@ -60,7 +60,7 @@ is "what had been synced is there" "$(right $(seq 1 $((n - 1))))" $((n - 1))
 slots=$(used_slots safe)
 message m offline
 check_fails "the disk is gone: a file cannot be written" dd if=/tmp/file of=/mnt/gone bs=1M conv=fsync status=none
-check "dm-remap says so" until_true 20 eval '[ "$(state_of safe)" = tripped ]'
+check "dm-remap says so" until_is 20 tripped state_of safe
 is "no slot is used for it, or given up" "$(used_slots safe) $(bad_slots safe)" "$slots 1"
 message m online
 umount /mnt
