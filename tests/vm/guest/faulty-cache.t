@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # remap-faulty's volatile cache: what was not flushed may be lost by a power cut, what was is kept.
 # timeout: 600
+# kernels: one
 # programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/lib.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The history of errors, an optional part: what `message health` tells with it, and what without it.
+# kernels: one
 . /vm/io.sh
 io_disks 16M 8M
 io_pair

@@ -4,6 +4,7 @@
 # boots: 3
 # append: hibernate=nocompress
 # timeout: 600
+# kernels: one
 . /vm/sleep.sh
 need_hibernation
 

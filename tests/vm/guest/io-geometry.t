@@ -2,6 +2,7 @@
 # C16: tables that do not start at 0, with neighbours; a main longer than the table and one that
 # grows; partitions. Sectors are counted from main's start wherever they are named.
 # timeout: 600
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M

@@ -2,6 +2,7 @@
 # The messages, as scripts use them: help, list over many replies, stats, stats_clear, resume_auto; what
 # is wrong is refused with EINVAL and a line in the log.
 # timeout: 600
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 len=32768

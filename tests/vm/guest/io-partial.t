@@ -2,6 +2,7 @@
 # C6: writes of 512 bytes into bad 4096-byte blocks: only the sectors written move, their neighbours
 # stay main's, which may fail them; nothing is read, modified and written.
 # timeout: 600
+# kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 len=16389
