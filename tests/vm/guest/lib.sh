@@ -109,10 +109,12 @@ log_has() { kernel_log_since "$1" | grep -Eq -- "$2"; } # MARK REGEX
 ## The host's part
 
 vm_powercut() { # ends the guest at once, as it is; the test starts again with BOOT one higher
+	bash /vm/coverage
 	echo "@powercut" >&3
 	while :; do sleep 3600; done
 }
 vm_reboot() { # a clean reboot: what the test left open is closed by the kernel
+	bash /vm/coverage
 	echo "@reboot" >&3
 	sync
 	reboot -f
