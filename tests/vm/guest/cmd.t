@@ -69,7 +69,9 @@ dm_create half "0 8192 linear $main 0"
 refuses "a main that something holds" 4 "held by dm-" create "$main" "$spare"
 dmsetup remove half
 
-run create "$main" "$spare" safe <<<NO
+dmremap create "$main" "$spare" safe >out 2>err <<<NO
+is "a typed NO makes none" "$?" 7
+check_fails "there is no pair" dmsetup info safe
 dmremap create "$main" "$spare" safe >out 2>err <<<YES
 like "a typed YES makes the pair" "$? $(tail -n 1 err)" "^0 Type YES in capitals to go on: "
 like "what is done was shown" "$(cat out)" "main .*stays as it is.*spare .*is formatted.*/dev/mapper/safe"

@@ -5,7 +5,7 @@
 # timeout: 1200
 . /vm/crash-lib.sh
 crash_disks 512M
-crash 60 1 ext4 &
+crash 60 1 ext4 & other=$!
 crash 60 2 xfs
-wait
+ends_well "the others came to their end" $other
 done_testing

@@ -51,7 +51,8 @@ for ((point = 1; point <= points; point++)); do
 	synced >/tmp/synced
 	n=$(grep -c '' /tmp/synced)
 	here=$(awk 'NR == FNR { want[$1] = 1; next } $1 in want && $2 != "new" { n++ } END { print n + 0 }' /tmp/synced /tmp/verdicts)
-	bad=$(grep -c wrong /tmp/verdicts)
+	# What does not read is lost, too.
+	bad=$((blocks - $(grep -vc wrong /tmp/verdicts)))
 	[ "$here$bad" = 00 ] || diag "point $point, seed $seed: $here of $n synced blocks are not there, $bad hold something else"
 	lost=$((lost + here)) wrong=$((wrong + bad)) acknowledged=$((acknowledged + n))
 	for disk in r m s; do dmsetup remove $disk; done

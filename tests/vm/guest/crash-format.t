@@ -5,7 +5,7 @@
 # timeout: 1200
 . /vm/crash-lib.sh
 crash_disks
-crash 0 1 torn &
+crash 0 1 torn & other=$!
 crash 200 2 format
-wait
+ends_well "the other came to its end" $other
 done_testing

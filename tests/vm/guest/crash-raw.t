@@ -5,7 +5,7 @@
 # timeout: 2400
 . /vm/crash-lib.sh
 crash_disks
-crash 900 1 relocate requests moves &
+crash 900 1 relocate requests moves & other=$!
 crash 600 2 tables grow repair mixed
-wait
+ends_well "the others came to their end" $other
 done_testing

@@ -5,7 +5,7 @@
 # timeout: 200
 . /vm/crash-lib.sh
 crash_disks 512M
-{ crash 15 1 relocate requests moves; crash 4 1 xfs; } &
+{ crash 15 1 relocate requests moves; crash 4 1 xfs; } & other=$!
 crash 15 2 tables grow repair mixed
-wait
+ends_well "the others came to their end" $other
 done_testing

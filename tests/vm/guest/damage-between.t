@@ -24,7 +24,8 @@ keep() { # IMAGE
 }
 load() { dmsetup create r --notable && dmsetup load r --table "$(remap_table "$main" $s)"; }
 remap() { # SECTOR COUNT: all of it in one message
-	[[ $(message r remap "$1" "$2") != *next* ]]
+	local said
+	said=$(message r remap "$1" "$2") && [[ $said != *next* ]]
 }
 block_to() { # IMAGE BYTE: one block of it
 	dd if="$1" of="$file" bs=4096 skip=$(($2 / 4096)) seek=$(($2 / 4096)) count=1 conv=notrunc status=none

@@ -21,7 +21,7 @@ errors() { grep -c 'io_u error' "$1"; }
 healthy() { # RW...
 	fio --name=healthy --filename=$r --direct=1 --rw="$1" --bs=4k --size=4M --time_based --runtime=60 --ioengine=psync \
 		--output-format=json --output=/tmp/healthy.json >/dev/null 2>&1 & other=$!
-	until_true 20 eval '[ "$(counters m reads writes | tr -d " ")" -gt 200 ]'
+	until_true 20 eval '[ $(($(counters m reads writes | tr " " +))) -gt 200 ]'
 }
 healthy_ends() { # the program ends its report when it is interrupted
 	kill -INT $other

@@ -180,6 +180,7 @@ check "C18: the worker's second read is on its way" message m wait waiting 1 600
 before=$(counters m writes)
 writes b 1000 8 & writer=$!
 check "C18: elsewhere writes go on" writes b 1016 8
+until_true 20 in_io dd
 check_fails "C18: a write to the unit waits" message m wait writes $((before + 2)) 1000
 message m release
 wait $writer
@@ -192,6 +193,7 @@ message m wait waiting 1 60000
 writes b 1000 8 & writer=$!
 writes c 1003 1 & second=$!
 get_sectors $r 996 24 >/tmp/got 2>/dev/null & reader=$!
+check "C18: all three wait" until_true 20 in_io dd 3
 message m release fail medium
 wait $writer && wait $second
 is "C18: main cannot be read: both writes end well" $? 0

@@ -218,7 +218,7 @@ check "C8: something was written to it" writes kept 1000 8
 message s offline
 check_fails "C8: the flush that should cover it fails" flush
 check_fails "C8: and the next, while it is away" flush
-check_fails "C8: a FUA write fails for it" dd if=$model of=$r bs=512 count=1 seek=64 oflag=direct,dsync conv=notrunc status=none
+check_fails "C8: a FUA write fails for it" dd if=/dev/zero of=$r bs=512 count=1 seek=64 oflag=direct,dsync conv=notrunc status=none
 message s online
 until dd if=/dev/zero of=$r bs=512 count=1 seek=64 oflag=direct,dsync conv=notrunc status=none 2>/dev/null; do :; done
 check "C8: flushes succeed when it is back" flush

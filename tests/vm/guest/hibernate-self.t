@@ -24,7 +24,7 @@ io_while_waiting() { # SEED
 	(put_pattern $r "$1" 1024 8 && echo written >/tmp/written) &
 	(flush $r && echo flushed >/tmp/flushed) &
 	(holds_pattern $r first 0 8 && echo read >/tmp/read) &
-	sleep 2
+	check "C23: three wait ($1)" until_true 60 in_io dd 3
 	is "C23: and nothing reaches main before the spare is read ($1)" "$(message m log | wc -l)" 0
 	is "C23: nothing ends before that ($1)" "$(ended)" ""
 }

@@ -12,6 +12,7 @@ io_pair
 # In the background: 64 random writes in flight until all have failed. Everywhere on the disk, but in few
 # places of it: what was written once takes the guest's memory.
 load() {
+	message m stats_clear
 	fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --ba=64k --ioengine=io_uring --iodepth=64 \
 		--randrepeat=0 --time_based --runtime=60 --continue_on_error=none --output=/tmp/fio.out >/dev/null 2>&1 &
 	fio=$!

@@ -167,6 +167,7 @@ message m release fail medium
 wait $one
 is "C21: a read that main fails late succeeds" $? 0
 check "C21: and returns what the owners have" cmp /tmp/got <(pattern old 996 4; pattern b 1000 8; pattern old 1008 12)
+settle
 is "C21: nothing has become pending" "$(pending_sectors r) $(owned_sectors r)" "0 8"
 
 # The spare fails what is reissued: the unit moves.

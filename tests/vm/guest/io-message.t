@@ -77,8 +77,10 @@ done
 
 like "resume_auto says that there was nothing to do" "$(message r resume_auto)" "not tripped"
 message m offline
+events=$(event_of r)
 check_fails "C10: a write to a disk that is gone fails" writes x 8 8
 is "C10: the breaker has tripped" "$(state_of r) $(used_slots r)" "tripped 2048"
+check "C10: which is an event" wait_event 60 r "$events"
 message m online
 events=$(event_of r)
 like "resume_auto ends that" "$(message r resume_auto)" "relocating"

@@ -83,10 +83,10 @@ until_is() { # SECONDS WANTED COMMAND...: polls until it prints this
 }
 prints() { [ "$("${@:2}")" = "$1" ]; } # WANTED COMMAND...
 blocked() { grep -q '^State:.D' /proc/"$1"/status; } # PID: is it within an I/O?
-# Some process of that name is within an I/O. (A shell's function in the background is a process of another name.)
-in_io() { # NAME
-	awk -v name="$1" 'FNR == 1 { n = $2 } /^State:.D/ && n == name { found = 1 } END { exit !found }' \
-		/proc/[0-9]*/status 2>/dev/null
+# So many processes of that name are within an I/O. (A shell's function in the background is a process of another name.)
+in_io() { # NAME [COUNT]
+	[ "$(awk -v name="$1" 'FNR == 1 { n = $2 } /^State:.D/ && n == name { found++ } END { print found + 0 }' \
+		/proc/[0-9]*/status 2>/dev/null)" -ge "${2:-1}" ]
 }
 event_of() {
 	local n

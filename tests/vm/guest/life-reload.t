@@ -160,7 +160,7 @@ dm_create r "$long"
 dmsetup suspend r
 before="$(status_key s reads) $(status_key s writes) $(status_key f reads) $(status_key f writes)"
 put_pattern $r held 0 64 & pid=$!
-until_true 20 eval 'grep -q "^State:.D" /proc/[0-9]*/status' || bail "the write does not wait"
+until_true 20 in_io dd || bail "the write does not wait"
 is "C15: what is written to a suspended device waits" \
 	"$(status_key s reads) $(status_key s writes) $(status_key f reads) $(status_key f writes)" "$before"
 dmsetup resume r

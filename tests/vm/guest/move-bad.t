@@ -126,6 +126,7 @@ message s wait waiting 1
 get_sectors $r 1000 8 >/tmp/got & two=$!
 writes c 1006 1 & three=$!
 check "C18: in the middle of a move others go on" eval 'holds old 1008 8 && writes x 992 8'
+until_true 20 in_io dd 3
 check_fails "C18: those that meet its fence wait" eval 'timeout 0.5 tail --pid=$two -f /dev/null || timeout 0.5 tail --pid=$three -f /dev/null'
 message s release
 wait $one $two

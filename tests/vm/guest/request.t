@@ -237,6 +237,7 @@ message s hold "$(slot 1)" 8 write times 1
 message r remap 1008 4 >/tmp/answer & one=$!
 message s wait waiting 1
 writes b 1012 4 & two=$!
+until_true 20 in_io dd
 check_fails "C18: a write meets the fence" timeout 0.5 tail --pid=$two -f /dev/null
 message s release
 wait $one

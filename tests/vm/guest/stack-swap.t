@@ -3,7 +3,7 @@
 # suite: stacks
 # command: dmremap
 # files: docs/STACKS.md
-# timeout: 200
+# timeout: 400
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 document=/vm/STACKS.md
@@ -29,7 +29,7 @@ END
 # A process with twice the memory that it may have; it waits when it has filled it.
 fills() { # sets $pid
 	bash -c 'echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec awk -v n=60000 -f /tmp/much.awk' >/tmp/filled & pid=$!
-	until_true 60 eval '[ -s /tmp/filled ] || ! [ -d /proc/$pid ]'
+	until_true 150 eval '[ -s /tmp/filled ] || ! [ -d /proc/$pid ]' || bail "it does not fill its memory"
 	: >/tmp/filled
 }
 goes_on() { # what becomes of it: its status

@@ -14,10 +14,14 @@ io_faulty m "$main" bad_every 0 131072 2048 8 write
 io_faulty s "$spare"
 io_pair
 doze() { echo freeze >/sys/power/state; }
-fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --size=64M --norandommap=0 --ioengine=psync \
-	--numjobs=1 --verify=crc32c --do_verify=1 --verify_fatal=1 --loops=3 --fsync=64 --thread \
-	>/tmp/fio.out 2>&1 &
-fio=$!
+# Again and again until it has slept enough.
+load() {
+	until [ -e /tmp/enough ]; do
+		fio --name=load --filename=$r --direct=1 --rw=randwrite --bs=4k --size=64M --norandommap=0 --ioengine=psync \
+			--numjobs=1 --verify=crc32c --do_verify=1 --verify_fatal=1 --fsync=64 --thread || return 1
+	done
+}
+load >/tmp/fio.out 2>&1 & fio=$!
 check "C19: load goes on" until_true 60 eval '[ "$(status_key r write_errors)" -gt 0 ]'
 slept=0
 for _ in 1 2 3 4; do
@@ -25,6 +29,7 @@ for _ in 1 2 3 4; do
 	doze && slept=$((slept + 1))
 done
 is "C15: it slept and woke up, four times" "$slept" 4
+: >/tmp/enough
 wait $fio
 is "C15: the load ends, and reads what it wrote" $? 0
 is "C10: active" "$(state_of r)" active
