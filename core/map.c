@@ -363,7 +363,11 @@ static u64 dmr_filter_skip(const struct dmr_filter *filter, u64 sector, u64 end)
 		if (!word)
 			continue;
 		region += dmr_ffs64(word);
-		return region <= last ? region << filter->region_shift : end;
+		if (region > last)
+			return end;
+		/* The bit of sector's own region may have been set since it was looked at. */
+		region <<= filter->region_shift;
+		return region > sector ? region : sector;
 	}
 	return end;
 }
@@ -582,14 +586,13 @@ static u64 dmr_copy_end(const struct dmr_map *map, const struct dmr_group *group
 	}
 }
 
-void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run)
+/* One look at the map: where the run ends, or `sector` itself if it has come into the map between two loads. */
+static u64 dmr_map_look(const struct dmr_map *map, u64 sector, u64 end, struct dmr_run *run)
 {
 	const struct dmr_group *group = NULL;
 	const struct dmr_record *record = NULL;
 	unsigned int offset = sector % DMR_UNIT_SECTORS;
-	u64 end = sector + count;
 
-	dmr_rcu_read_lock();
 	if (dmr_filter_hit(dmr_map_filter(map), sector, 1))
 		group = dmr_group_find(map, sector / DMR_GROUP_SECTORS);
 	if (group)
@@ -597,11 +600,20 @@ void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_r
 	run->kind = record ? dmr_record_kind(record, offset) : DMR_MAIN;
 	if (run->kind == DMR_MAIN) {
 		run->spare_sector = 0;
-		end = dmr_main_end(map, sector, end);
-	} else {
-		run->spare_sector = dmr_slot_sector(record->slot) + offset;
-		end = dmr_copy_end(map, group, record, sector, end, run);
+		return dmr_main_end(map, sector, end);
 	}
+	run->spare_sector = dmr_slot_sector(record->slot) + offset;
+	return dmr_copy_end(map, group, record, sector, end, run);
+}
+
+void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run)
+{
+	u64 end;
+
+	dmr_rcu_read_lock();
+	do
+		end = dmr_map_look(map, sector, sector + count, run);
+	while (unlikely(end == sector && count));
 	dmr_rcu_read_unlock();
 	run->count = end - sector;
 }

@@ -2,7 +2,7 @@
 /*
  * What core/ may use, in user space: the names of kernel/dmr_env.h over libc.
  * Without DMR_ENV_URCU a retired object is freed at once, so one thread only may use the core;
- * with it RCU is liburcu's. DMR_ENV_TEST adds failing allocations and a count of bytes.
+ * with it RCU is liburcu's. DMR_ENV_TEST adds failing allocations, a count of bytes, and a writer between a reader's loads.
  */
 #ifndef DMR_ENV_H
 #define DMR_ENV_H
@@ -45,7 +45,21 @@ typedef __u64 u64;
 #define container_of(ptr, type, member)	((type *)((char *)(ptr) - offsetof(type, member)))
 #endif
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
-#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+#ifdef DMR_ENV_TEST
+/* Called before each load of what a writer may change meanwhile: a test's writer comes between any two. */
+__attribute__((weak)) void (*dmr_env_before_load)(void);
+
+static inline void dmr_env_load(void)
+{
+	if (dmr_env_before_load)
+		dmr_env_before_load();
+}
+#else
+static inline void dmr_env_load(void) { }
+#endif
+
+#define READ_ONCE(x)		(dmr_env_load(), __atomic_load_n(&(x), __ATOMIC_RELAXED))
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 
 #define DMR_ENV_LONG_BITS	(8 * sizeof(unsigned long))
@@ -296,7 +310,7 @@ static inline void dmr_env_dawdle(void)
 static inline void dmr_env_dawdle(void) { }
 #endif
 
-#define dmr_rcu_dereference(p)		__atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+#define dmr_rcu_dereference(p)		(dmr_env_load(), __atomic_load_n(&(p), __ATOMIC_ACQUIRE))
 #define dmr_rcu_dereference_writer(p)	__atomic_load_n(&(p), __ATOMIC_RELAXED)
 #define dmr_rcu_assign(p, v) do { \
 	__atomic_store_n(&(p), v, __ATOMIC_RELEASE); \
