@@ -353,7 +353,9 @@ static void dmr_publish_rest(struct dmr_metadata *meta, struct dmr_change *chang
 	dmr_log_error("%s: no memory to record a failed commit: all I/O fails from now on",
 		      meta->name);
 	WRITE_ONCE(meta->broken, true);
+	dmr_rcu_read_lock();
 	dmr_filter_mark_all(dmr_map_filter(meta->map));
+	dmr_rcu_read_unlock();
 	for (n = 0; n < count; n++)
 		if (change[n].fate == DMR_KEPT)
 			change[n].fate = DMR_IN_DOUBT;

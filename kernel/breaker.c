@@ -65,7 +65,7 @@ void dmr_breaker_succeeded(struct dmr_target *t)
 	spin_lock_irqsave(&b->lock, flags);
 	b->runs = 0;
 	b->proven = true;
-	b->proven_at = jiffies;
+	b->proven_at = get_jiffies_64();
 	WRITE_ONCE(b->armed, false);
 	spin_unlock_irqrestore(&b->lock, flags);
 	wake_up(&t->evidence);
@@ -133,7 +133,7 @@ enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance)
 	spin_lock_irq(&b->lock);
 	write_dead = b->runs >= DMR_BREAKER_REGIONS;
 	if (!b->runs || last_chance ||
-	    (b->proven && time_before(jiffies, b->proven_at + DMR_BREAKER_HOLD)))
+	    (b->proven && time_before64(get_jiffies_64(), b->proven_at + DMR_BREAKER_HOLD)))
 		opinion = DMR_DISK_ALIVE;
 	else
 		opinion = DMR_DISK_UNSURE;

@@ -61,6 +61,7 @@ struct dmr_owed {
 struct dmr_pair {
 	struct list_head link;		/* registry */
 	struct list_head targets;	/* under the registry's lock */
+	unsigned int users;		/* the same: these targets, and those that are being destroyed */
 	struct mapped_device *md;	/* whose spare it is */
 	struct dmr_device *device;	/* the same, as far as we know it */
 	struct block_device *bdev;	/* kept open by the targets' tables */
@@ -124,7 +125,7 @@ struct dmr_breaker {
 	unsigned int runs;		/* of regions with failed writes since the last success */
 	struct dmr_region_run run[DMR_BREAKER_REGIONS];
 	bool proven;			/* a write to main has succeeded at proven_at, after a failure */
-	unsigned long proven_at;	/* jiffies */
+	u64 proven_at;			/* 64-bit jiffies: it may be long ago */
 };
 
 /* C18: units that only the worker may touch; bios to them wait in its queue. */
@@ -372,7 +373,9 @@ void dmr_cool_down_fn(struct work_struct *work);
 /* pair.c: the registry. Process context. */
 /* Finds or loads the pair of t->spare; on failure an errno and *error. */
 int dmr_pair_get(struct dmr_target *t, char **error);
-void dmr_pair_put(struct dmr_target *t);
+/* t is found no more, its pair stays until it is put. */
+void dmr_pair_leave(struct dmr_target *t);
+void dmr_pair_put(struct dmr_pair *pair);
 /* First resume: formats, repairs, remembers main. */
 int dmr_pair_activate(struct dmr_target *t);
 /* Calls fn for each pair, the last made first, while none comes or goes; false as soon as fn says so. */

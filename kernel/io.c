@@ -70,6 +70,10 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	io->special = DMR_EMPTY_FLUSH;
 	io->flushed = false;
 	io->told = atomic_read(&pair->owed[half].told);
+	/* Where its table line begins means nothing to main. */
+	io->iter.bi_sector = 0;
+	if (unlikely(READ_ONCE(pair->meta.broken)))
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	/* Behind a write whose flush may have failed: what comes of that is known when it is its turn. */
 	if (unlikely(READ_ONCE(t->dozing) || dmr_any_suspected(pair)))
 		return dmr_park_here(t, bio, io);
@@ -201,6 +205,9 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 	/* Pairs with dmr_fence_down(). */
 	if (unlikely(smp_load_acquire(&t->fence)))
 		run.count = dmr_check_fence(t, io, count, &wait);
+	/* After the fence, for it goes when this is set: see dmr_sleep_end(). */
+	if (!wait && unlikely(READ_ONCE(t->pair->meta.broken)))
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!wait)
 		dmr_map_find(t->pair->meta.map, io->iter.bi_sector, run.count, &run);
 	if (run.count < count) {
@@ -217,8 +224,6 @@ static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struc
 {
 	struct dmr_device *device = t->pair->device;
 
-	if (READ_ONCE(t->pair->meta.broken))
-		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!bio_sectors(bio))
 		return dmr_map_flush(t, bio, io);
 	if (bio->bi_opf & REQ_FUA)
@@ -248,8 +253,6 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 		bio_set_dev(bio, t->main_bdev);
 		return DM_MAPIO_REMAPPED;
 	}
-	if (unlikely(READ_ONCE(t->pair->meta.broken)))
-		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	return dmr_map_run(t, bio, io);
 }
 

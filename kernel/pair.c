@@ -134,13 +134,29 @@ static char *dmr_uuid_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	if (!t->options.have_uuid)
 		return NULL;
 	dmr_uuid_format(t->options.uuid, want);
-	if (dmr_pair_is_new(pair) && list_empty(&pair->targets))
+	if (dmr_pair_is_new(pair) && !pair->users)
 		return dmr_error("spare %s is blank, not the one with uuid %s", t->spare->name,
 				 want);
 	if (!memcmp(pair->meta.super->uuid, t->options.uuid, 16))
 		return NULL;
 	dmr_uuid_format(pair->meta.super->uuid, have);
 	return dmr_error("spare %s has uuid %s, not %s", t->spare->name, have, want);
+}
+
+/* Of a block that is divided between two owners, a main with such large ones can only be asked as a whole. */
+static char *dmr_block_divided(const struct dmr_pair *pair, const struct dmr_target *t)
+{
+	u32 block = bdev_logical_block_size(t->main_bdev) >> SECTOR_SHIFT;
+	struct dmr_run run;
+	u64 sector = 0;
+
+	if (block == 1)
+		return NULL;
+	for (; dmr_map_next(pair->meta.map, &sector, ~0ULL, &run); sector += run.count)
+		if ((sector | run.count) & (block - 1))
+			return dmr_error("main %s has logical blocks of %u bytes, and a part of one is relocated at sector %llu: rewrite or unremap it on a main with smaller blocks",
+					 t->main->name, block << SECTOR_SHIFT, sector);
+	return NULL;
 }
 
 /* Is this the main that the pair was made for? */
@@ -156,7 +172,7 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	if (!t->options.new_main && dmr_main_differs(&pair->meta.super->main, &t->main_id))
 		return dmr_error("main %s is not the disk that spare %s belongs to; if it is a copy of it, say new_main",
 				 t->main->name, t->spare->name);
-	return NULL;
+	return dmr_block_divided(pair, t);
 }
 
 /* A spare in use, with sectors on it, that t's device has and t's table leaves out. Under either lock. */
@@ -269,6 +285,7 @@ static int dmr_pair_join(struct dmr_target *t, struct dmr_pair *pair, bool loade
 		list_add_tail(&pair->link, &dmr_registry);
 	list_add_tail(&t->link, &pair->targets);
 	spin_unlock(&dmr_registry_list_lock);
+	pair->users++;
 	t->pair = pair;
 	return 0;
 }
@@ -304,22 +321,25 @@ int dmr_pair_get(struct dmr_target *t, char **error)
 	return r;
 }
 
-void dmr_pair_put(struct dmr_target *t)
+void dmr_pair_leave(struct dmr_target *t)
 {
-	struct dmr_pair *pair = t->pair;
-	bool last;
-
 	mutex_lock(&dmr_registry_lock);
 	spin_lock(&dmr_registry_list_lock);
 	list_del(&t->link);
-	last = list_empty(&pair->targets);
-	if (last) {
-		list_del(&pair->link);
-		dmr_registry_departed++;
-	}
 	spin_unlock(&dmr_registry_list_lock);
-	if (last)
+	mutex_unlock(&dmr_registry_lock);
+}
+
+void dmr_pair_put(struct dmr_pair *pair)
+{
+	mutex_lock(&dmr_registry_lock);
+	if (!--pair->users) {
+		spin_lock(&dmr_registry_list_lock);
+		list_del(&pair->link);
+		spin_unlock(&dmr_registry_list_lock);
+		dmr_registry_departed++;
 		dmr_pair_free(pair);
+	}
 	mutex_unlock(&dmr_registry_lock);
 }
 
@@ -385,6 +405,7 @@ static int dmr_activate(struct dmr_target *t)
 {
 	struct dmr_pair *pair = t->pair;
 	struct dmr_super *super = pair->meta.super;
+	const char *why;
 	int r = 0;
 
 	/* A reload with a longer main shares the map that was made for the shorter one. */
@@ -395,6 +416,12 @@ static int dmr_activate(struct dmr_target *t)
 	rcu_read_unlock();
 	if (dmr_replaces_used_spare(t))
 		return -EBUSY;
+	/* The table that it replaces may have divided one since this was loaded. */
+	why = dmr_block_divided(pair, t);
+	if (why) {
+		DMERR("%s: %s", t->name, why);
+		return -EINVAL;
+	}
 	dmr_inherit(t);
 	dmr_sleep_recheck(t);
 	dmr_sleep_end(t);

@@ -266,7 +266,7 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 		return status;
 	if (bdev != t->main_bdev)
 		dmr_spare_patient_until(t, bio);
-	if (!t->options.no_auto)
+	if (!t->options.no_auto && !(bio->bi_opf & REQ_RAHEAD))
 		dmr_note_read(t, sector, run->count, false);
 	return status;
 }
@@ -647,6 +647,7 @@ int dmr_recovery_init(struct dmr_target *t)
 	t->batch = kvzalloc(sizeof(*t->batch), GFP_KERNEL);
 	if (!t->batch)
 		goto no_pages;
+	t->batch->group = DMR_NO_UNIT;
 	bio_list_init(&t->batch->judged);
 	init_completion(&t->batch->landed);
 	t->wq = alloc_workqueue("dm-remap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);

@@ -65,7 +65,7 @@ void dmr_sleep_end(struct dmr_target *t)
 	/* After the filter of a broken map was marked. */
 	smp_store_release(&t->filter, dmr_map_filter(t->pair->meta.map));
 	rcu_read_unlock();
-	/* With dmr_map_run(), which finds no fence: `broken` is to be seen then. */
+	/* With dmr_map_run(), which looks at `broken` when it has found no fence. */
 	smp_store_release(&t->fence, NULL);
 	WRITE_ONCE(t->dozing, false);
 }

@@ -305,9 +305,11 @@ static void dmr_dtr(struct dm_target *ti)
 	struct dmr_target *t = ti->private;
 
 	dmr_quiesce(t);
+	/* Nobody is to find what is taken apart. */
+	dmr_pair_leave(t);
 	dmr_recovery_exit(t);
 	dmr_epochs_exit(t);
-	dmr_pair_put(t);
+	dmr_pair_put(t->pair);
 	dmr_put_devices(t);
 	kfree(t);
 }

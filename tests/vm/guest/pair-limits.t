@@ -146,6 +146,19 @@ blank "$wide"
 dm_create r "0 32768 dm-remap-v4 $main4 $wide"
 is "C17: main's logical block is the larger one" "$(blockdev --getss $r)" 4096
 dmsetup remove r
+# Sectors 1001 and 1003 to 1007 are left with a main that has 512-byte blocks; one with blocks of 4096 has no way to tell them apart.
+mk_disk wider 16M 512
+blank "$wide"
+dm_create r "0 32768 dm-remap-v4 $wider $wide" && message r remap 1000 1 >/dev/null && message r remap 1002 1 >/dev/null
+dmsetup remove r
+log_mark
+check_fails "C17: a main with larger blocks than the map's parts is refused" dm_create r "0 32768 dm-remap-v4 $main4 $wide"
+check "C17: with a line that says which" log_has "$log_mark" "main .* has logical blocks of 4096 bytes, and a part of one is relocated at sector 1000:"
+dm_create r "0 32768 dm-remap-v4 $wider $wide" && message r remap 1000 8 >/dev/null
+dmsetup remove r
+check "C17: where whole blocks are relocated it is not" dm_create r "0 32768 dm-remap-v4 $main4 $wide"
+check "C2: and all of it reads" get_sectors $r 992 24
+dmsetup remove r
 # DMA: the stricter alignment of the two. On kernels that let it be seen.
 if [ -e "$(queue_of "$main")/dma_alignment" ]; then
 	strict=$((0))
