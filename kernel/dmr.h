@@ -83,6 +83,7 @@ struct dmr_pair {
 	void *probe;			/* a page for canary reads */
 
 	/* Read anywhere. */
+	atomic_t spare_writing;		/* users' writes on their way to the spare */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
 	struct dmr_owed owed[2];	/* by enum dmr_half */

@@ -42,6 +42,8 @@ static int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *i
 	bio_set_dev(bio, pair->bdev);
 	bio->bi_iter.bi_sector = sector;
 	io->where = DMR_AT_SPARE;
+	if (bio_op(bio) == REQ_OP_WRITE && bio_sectors(bio))
+		atomic_inc(&pair->spare_writing);
 	return DM_MAPIO_REMAPPED;
 }
 
@@ -305,6 +307,8 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		this_cpu_inc(pair->hits->writes);
 		/* Also when it failed: part of it may be in the spare's cache. */
 		atomic64_inc(&pair->spare_written);
+		/* With dmr_unflushed(): who does not find it here finds it there. */
+		atomic_dec_return_release(&pair->spare_writing);
 	}
 	if (status) {
 		atomic64_inc(&pair->spare_errors);

@@ -38,10 +38,11 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)
 		;
 }
 
-/* Is there data of others in the spare's cache? */
+/* Is there data of others in the spare's cache, or may there be? */
 static bool dmr_unflushed(struct dmr_pair *pair)
 {
-	return atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed);
+	return atomic_read_acquire(&pair->spare_writing) ||
+	       atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed);
 }
 
 /*

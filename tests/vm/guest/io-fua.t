@@ -111,4 +111,18 @@ check "C4: is kept, at the second attempt" until_is 10 8 pending_sectors r
 check_fails "C8: the flush that failed with a metadata block is told" flush
 check "C8: only one" flush
 message m good 0 0
+
+# What is on its way may be in the cache already.
+message s hold "$(slot_sector 0)" 8 write times 1
+writes d 1064 8 & pid=$!
+check "C8: a write to the spare is on its way" message s wait waiting 1 60000
+message s fail_after flush 1
+message m bad 1128 8 write
+check_fails "C3: another is not relocated, for the flush fails" writes e 1128 8
+message s release
+ends_well "C8: the write succeeds" $pid
+check_fails "C8: the flush that failed before it had ended is told" flush
+check "C8: only one" flush
+check "C8: the data is there" holds d 1064 8
+message m good 0 0
 done_testing
