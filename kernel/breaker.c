@@ -51,24 +51,32 @@ void dmr_breaker_failed(struct dmr_target *t, u64 sector)
 
 	spin_lock_irqsave(&b->lock, flags);
 	dmr_breaker_count(b, sector / DMR_BREAKER_REGION_SECTORS);
+	if (!b->armed)
+		WRITE_ONCE(b->round, b->round + 1);
 	WRITE_ONCE(b->armed, true);
 	spin_unlock_irqrestore(&b->lock, flags);
 }
 
-void dmr_breaker_succeeded(struct dmr_target *t)
+/* A write that was on its way when the disk died may come back well after others have failed: it ends a run, and proves nothing. */
+void dmr_breaker_succeeded(struct dmr_target *t, u8 round)
 {
 	struct dmr_breaker *b = &t->breaker;
+	bool proves = false;
 	unsigned long flags;
 
 	if (!READ_ONCE(b->armed))
 		return;
 	spin_lock_irqsave(&b->lock, flags);
 	b->runs = 0;
-	b->proven = true;
-	b->proven_at = get_jiffies_64();
-	WRITE_ONCE(b->armed, false);
+	if (b->armed && round == b->round) {
+		b->proven = true;
+		b->proven_at = get_jiffies_64();
+		WRITE_ONCE(b->armed, false);
+		proves = true;
+	}
 	spin_unlock_irqrestore(&b->lock, flags);
-	wake_up(&t->evidence);
+	if (proves)
+		wake_up(&t->evidence);
 }
 
 static bool dmr_canary_reads(struct dmr_target *t, u64 sector)
@@ -132,7 +140,7 @@ enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance)
 
 	spin_lock_irq(&b->lock);
 	write_dead = b->runs >= DMR_BREAKER_REGIONS;
-	if (!b->runs || last_chance ||
+	if (!b->armed || last_chance ||
 	    (b->proven && time_before64(get_jiffies_64(), b->proven_at + DMR_BREAKER_HOLD)))
 		opinion = DMR_DISK_ALIVE;
 	else

@@ -121,11 +121,12 @@ struct dmr_region_run {
 struct dmr_breaker {
 	spinlock_t lock;		/* irq-safe: successes are noted from end_io */
 	bool armed;			/* read without the lock: end_io reports successful writes to main */
+	u8 round;			/* the same: how often it has been armed; what was mapped before proves nothing */
 	bool tripped;			/* read without the lock */
 	bool write_dead;		/* tripped by failing writes, not by failing reads */
 	unsigned int runs;		/* of regions with failed writes since the last success */
 	struct dmr_region_run run[DMR_BREAKER_REGIONS];
-	bool proven;			/* a write to main has succeeded at proven_at, after a failure */
+	bool proven;			/* a write to main has succeeded at proven_at that was sent after a failure */
 	u64 proven_at;			/* 64-bit jiffies: it may be long ago */
 };
 
@@ -237,6 +238,7 @@ struct dmr_io {
 	u8 special;			/* enum dmr_special */
 	bool suspected;			/* parked: counted in pair->suspected */
 	u8 epoch;			/* that it is in */
+	u8 round;			/* of the breaker, when it was mapped */
 	blk_status_t error;		/* what main said, for the worker */
 	blk_status_t result;		/* worker: what the caller will hear */
 	u8 unsettled;			/* worker: whose flush is to follow, DMR_UNSETTLED_ */
@@ -350,7 +352,8 @@ void dmr_breaker_init(struct dmr_breaker *b);
 /* Is this an error for which a place may be relocated? */
 bool dmr_suspect(blk_status_t status);
 void dmr_breaker_failed(struct dmr_target *t, u64 sector);
-void dmr_breaker_succeeded(struct dmr_target *t);
+/* round: of the breaker when that write was mapped, or began. */
+void dmr_breaker_succeeded(struct dmr_target *t, u8 round);
 
 enum dmr_opinion {
 	DMR_DISK_ALIVE,

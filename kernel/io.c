@@ -245,6 +245,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	io->epoch = dmr_epoch_enter(t);
+	io->round = READ_ONCE(t->breaker.round);
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	io->iter = bio->bi_iter;
 	io->where = DMR_AT_MAIN;
@@ -365,7 +366,7 @@ static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io 
 		dmr_read_ended(t, bio, io, status);
 	/* Somebody may be waiting to hear that main still takes writes (C10). */
 	if (!status && bio_op(bio) == REQ_OP_WRITE)
-		dmr_breaker_succeeded(t);
+		dmr_breaker_succeeded(t, io->round);
 	dmr_epoch_leave(t, io->epoch);
 	return DM_ENDIO_DONE;
 }

@@ -184,7 +184,7 @@ static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 of
 	blk_status_t status = dmr_write_part(t, bio, offset, count, t->main_bdev, sector);
 
 	if (!status)
-		dmr_breaker_succeeded(t);
+		dmr_breaker_succeeded(t, READ_ONCE(t->breaker.round));
 	return status;
 }
 

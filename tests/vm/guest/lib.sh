@@ -244,6 +244,7 @@ _clean_up() {
 	# Stacked devices go from the top: those below are busy at first.
 	until [ -z "$(dmsetup ls --noheadings 2>/dev/null | grep -v '^No dev')" ]; do
 		left=$(dmsetup ls | wc -l)
+		losetup -D 2>/dev/null # some lie between two of them
 		dmsetup remove_all --noudevsync >/dev/null 2>&1
 		[ "$(dmsetup ls | wc -l)" -lt "$left" ] || dmsetup remove_all --force >/dev/null 2>&1
 		[ "$(dmsetup ls | grep -vc '^No dev')" -lt "$left" ] || break
