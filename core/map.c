@@ -586,13 +586,17 @@ static u64 dmr_copy_end(const struct dmr_map *map, const struct dmr_group *group
 	}
 }
 
-/* One look at the map: where the run ends, or `sector` itself if it has come into the map between two loads. */
-static u64 dmr_map_look(const struct dmr_map *map, u64 sector, u64 end, struct dmr_run *run)
+void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run)
 {
-	const struct dmr_group *group = NULL;
-	const struct dmr_record *record = NULL;
+	const struct dmr_group *group;
+	const struct dmr_record *record;
 	unsigned int offset = sector % DMR_UNIT_SECTORS;
+	u64 end = sector + count;
 
+	dmr_rcu_read_lock();
+again:
+	group = NULL;
+	record = NULL;
 	if (dmr_filter_hit(dmr_map_filter(map), sector, 1))
 		group = dmr_group_find(map, sector / DMR_GROUP_SECTORS);
 	if (group)
@@ -600,22 +604,15 @@ static u64 dmr_map_look(const struct dmr_map *map, u64 sector, u64 end, struct d
 	run->kind = record ? dmr_record_kind(record, offset) : DMR_MAIN;
 	if (run->kind == DMR_MAIN) {
 		run->spare_sector = 0;
-		return dmr_main_end(map, sector, end);
+		run->count = dmr_main_end(map, sector, end) - sector;
+		/* It has come into the map between two loads. */
+		if (unlikely(!run->count && count))
+			goto again;
+	} else {
+		run->spare_sector = dmr_slot_sector(record->slot) + offset;
+		run->count = dmr_copy_end(map, group, record, sector, end, run) - sector;
 	}
-	run->spare_sector = dmr_slot_sector(record->slot) + offset;
-	return dmr_copy_end(map, group, record, sector, end, run);
-}
-
-void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run)
-{
-	u64 end;
-
-	dmr_rcu_read_lock();
-	do
-		end = dmr_map_look(map, sector, sector + count, run);
-	while (unlikely(end == sector && count));
 	dmr_rcu_read_unlock();
-	run->count = end - sector;
 }
 
 bool dmr_map_get(const struct dmr_map *map, u64 unit, struct dmr_unit *out)
