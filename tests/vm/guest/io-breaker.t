@@ -75,4 +75,25 @@ is "C10: no slot is used for it" "$(used_slots r)" 1
 message m online
 like "resume_auto closes the breaker" "$(message r resume_auto)" "relocating again"
 check "C10: and writes work" eval 'writes y 800000 8 && holds y 800000 8'
+
+## A write that was under way when the disk died
+
+io_renew
+all=$(sectors $m)
+message m bad 4096 $((all - 4096)) write hold 0 "$all" write times 42
+put() { dd if=/dev/zero of=$r bs=4096 count=1 seek=$(($1 * 512)) oflag=direct conv=notrunc status=none 2>/dev/null; } # MIBS/2
+put 1 &
+message m wait waiting 1 60000
+put 0 & pid=$!
+message m wait waiting 2 60000
+for i in $(seq 2 41); do put "$i" & done
+check "C10: many writes are under way" message m wait waiting 42 60000
+message m release 1
+check "C10: one fails, and fails again" message m wait failed_writes 2 60000
+message m release 1
+ends_well "C10: another ends well" $pid
+message m release
+check "C10: all others fail: the breaker trips" until_true 20 tripped
+wait
+is "C10: what had been sent before the first failure proved nothing: no slot is used" "$(used_slots r)" 0
 done_testing
