@@ -61,7 +61,7 @@ io_while_waiting third
 message s release
 wait
 is "C23: it has moved: nothing that waited is done" "$(ended)" ""
-check "C23: it is stale" until_true 20 state_is r stale
+check "C23: it is stale" until_is 20 stale state_of r
 is "C23: nothing was written" "$(sums)" "$before"
 check "C23: swap that nothing is in goes off" swapoff /dev/mapper/swap
 dmsetup remove swap

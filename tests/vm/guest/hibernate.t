@@ -51,7 +51,7 @@ mark=$log_mark
 events=$(event_of r)
 sleep_until_boot
 # Here the third boot has loaded the image, after it had relocated sectors itself.
-check "C23: it is found out" until_true 20 state_is r stale
+check "C23: it is found out" until_is 20 stale state_of r
 check "C23: that is an event" wait_event 60 r "$events"
 check "C23: and is in the log" log_has "$mark" "something has changed spare"
 before=$(sum_of_disks)

@@ -15,7 +15,6 @@ sleep_pair() {
 	io_pair
 }
 sleep_pair_again() { io_pair; }
-state_is() { test "$(state_of "$1")" = "$2"; } # NAME STATE
 sum_of_disks() { for d in "$main" "$spare"; do dd if="$d" bs=1M iflag=direct status=none | sha256sum; done; }
 # The end of the spare is never used here; other boots read there how many sectors were owned.
 note_owned() { owned_sectors r | dd of="$spare" bs=4096 seek=1920 oflag=direct conv=sync,notrunc status=none; }
