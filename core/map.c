@@ -124,12 +124,13 @@ static size_t dmr_group_size(const struct dmr_group *group)
 }
 
 /* Where the unit's record is or would be. */
-static unsigned int dmr_rank(u64 present, unsigned int index)
+static __always_inline unsigned int dmr_rank(u64 present, unsigned int index)
 {
 	return dmr_hweight64(present & ((1ULL << index) - 1));
 }
 
-static const struct dmr_record *dmr_group_record(const struct dmr_group *group, unsigned int index)
+static __always_inline const struct dmr_record *
+dmr_group_record(const struct dmr_group *group, unsigned int index)
 {
 	if (!(group->present >> index & 1))
 		return NULL;
@@ -212,7 +213,7 @@ static bool dmr_table_init(struct dmr_table *table, u64 buckets)
 }
 
 /* reader, in a read-side section */
-static const struct dmr_group *dmr_group_find(const struct dmr_map *map, u64 number)
+static __always_inline const struct dmr_group *dmr_group_find(const struct dmr_map *map, u64 number)
 {
 	const struct dmr_table *table = dmr_rcu_dereference(map->table);
 	const struct dmr_group *group;
@@ -496,6 +497,12 @@ static unsigned int dmr_record_mask(const struct dmr_record *record, enum dmr_ki
 	return 0xff & ~(record->owned | record->pending | record->doubt);
 }
 
+/* Are all of its sectors DMR_OWNED? */
+static bool dmr_record_is_copy(const struct dmr_record *record)
+{
+	return record->owned == 0xff && !(record->pending | record->doubt);
+}
+
 static enum dmr_kind dmr_record_kind(const struct dmr_record *record, unsigned int sector)
 {
 	static const u8 kind[] = { DMR_MAIN, DMR_OWNED, DMR_PENDING, DMR_OWNED_PENDING };
@@ -586,33 +593,60 @@ static u64 dmr_copy_end(const struct dmr_map *map, const struct dmr_group *group
 	}
 }
 
-void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run)
+/* Its record, or NULL: the group may be none. */
+static __always_inline const struct dmr_record *
+dmr_record_at(const struct dmr_group *group, u64 sector)
 {
-	const struct dmr_group *group;
-	const struct dmr_record *record;
-	unsigned int offset = sector % DMR_UNIT_SECTORS;
+	if (!group)
+		return NULL;
+	return dmr_group_record(group, sector / DMR_UNIT_SECTORS % DMR_GROUP_UNITS);
+}
+
+/* The run at `sector`, whose group this is, or none; of 0 sectors if something came into the map meanwhile. */
+static dmr_noinline struct dmr_run
+dmr_find_run(const struct dmr_map *map, const struct dmr_group *group, u64 sector, u32 count)
+{
 	u64 end = sector + count;
+	unsigned int offset = sector % DMR_UNIT_SECTORS;
+	const struct dmr_record *record = dmr_record_at(group, sector);
+	struct dmr_run run = { .kind = DMR_MAIN };
+
+	if (record)
+		run.kind = dmr_record_kind(record, offset);
+	if (run.kind == DMR_MAIN) {
+		run.count = dmr_main_end(map, sector, end) - sector;
+		return run;
+	}
+	run.spare_sector = dmr_slot_sector(record->slot) + offset;
+	run.count = dmr_copy_end(map, group, record, sector, end, &run) - sector;
+	return run;
+}
+
+struct dmr_run dmr_map_find(const struct dmr_map *map, u64 sector, u32 count)
+{
+	const struct dmr_record *record;
+	const struct dmr_group *group;
+	struct dmr_run run;
 
 	dmr_rcu_read_lock();
-again:
-	group = NULL;
-	record = NULL;
-	if (dmr_filter_hit(dmr_map_filter(map), sector, 1))
-		group = dmr_group_find(map, sector / DMR_GROUP_SECTORS);
-	if (group)
-		record = dmr_group_record(group, sector / DMR_UNIT_SECTORS % DMR_GROUP_UNITS);
-	run->kind = record ? dmr_record_kind(record, offset) : DMR_MAIN;
-	if (run->kind == DMR_MAIN) {
-		run->spare_sector = 0;
-		run->count = dmr_main_end(map, sector, end) - sector;
-		/* It has come into the map between two loads. */
-		if (unlikely(!run->count && count))
-			goto again;
-	} else {
-		run->spare_sector = dmr_slot_sector(record->slot) + offset;
-		run->count = dmr_copy_end(map, group, record, sector, end, run) - sector;
-	}
+	do {
+		group = NULL;
+		if (dmr_filter_hit(dmr_map_filter(map), sector, 1))
+			group = dmr_group_find(map, sector / DMR_GROUP_SECTORS);
+		record = dmr_record_at(group, sector);
+		/* Most I/O to the spare is to one unit, all of which is there. */
+		if (record && dmr_record_is_copy(record) &&
+		    count <= DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS) {
+			run.kind = DMR_OWNED;
+			run.count = count;
+			run.spare_sector = dmr_slot_sector(record->slot) +
+					   sector % DMR_UNIT_SECTORS;
+			break;
+		}
+		run = dmr_find_run(map, group, sector, count);
+	} while (unlikely(!run.count && count));
 	dmr_rcu_read_unlock();
+	return run;
 }
 
 bool dmr_map_get(const struct dmr_map *map, u64 unit, struct dmr_unit *out)
@@ -643,7 +677,7 @@ bool dmr_map_next(const struct dmr_map *map, u64 *sector, u64 end, struct dmr_ru
 	if (end > sectors)
 		end = sectors;
 	while (at < end) {
-		dmr_map_find(map, at, end - at < 0xffffffff ? end - at : 0xffffffff, run);
+		*run = dmr_map_find(map, at, end - at < 0xffffffff ? end - at : 0xffffffff);
 		if (run->kind != DMR_MAIN) {
 			*sector = at;
 			return true;

@@ -112,7 +112,7 @@ static inline void dmr_filter_mark_all(const struct dmr_filter *filter)
  * (count > 0). Neighbours merge when the kind is the same and, but for DMR_MAIN, their copies
  * are consecutive on the spare. O(1) on average for each group touched.
  */
-void dmr_map_find(const struct dmr_map *map, u64 sector, u32 count, struct dmr_run *run);
+struct dmr_run dmr_map_find(const struct dmr_map *map, u64 sector, u32 count);
 /* reader, any context: the unit's entry; false if it has none. */
 bool dmr_map_get(const struct dmr_map *map, u64 unit, struct dmr_unit *out);
 /*

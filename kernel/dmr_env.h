@@ -24,6 +24,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+#define dmr_noinline			noinline
 #define dmr_test_bit(nr, bits)		test_bit(nr, bits)
 #define dmr_set_bit(nr, bits)		set_bit(nr, bits)
 #define dmr_hweight8(v)			hweight8(v)

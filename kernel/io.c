@@ -37,13 +37,19 @@ static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	return DM_MAPIO_SUBMITTED;
 }
 
-static int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *io, u64 sector)
+/* The rest of the bio comes again. */
+static void dmr_take_part(struct bio *bio, struct dmr_io *io, u32 sectors)
+{
+	dm_accept_partial_bio(bio, sectors);
+	io->iter.bi_size = bio->bi_iter.bi_size;
+}
+
+static inline int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *io,
+			       u64 sector)
 {
 	bio_set_dev(bio, pair->bdev);
 	bio->bi_iter.bi_sector = sector;
 	io->where = DMR_AT_SPARE;
-	if (bio_op(bio) == REQ_OP_WRITE && bio_sectors(bio))
-		atomic_inc(&pair->spare_writing);
 	return DM_MAPIO_REMAPPED;
 }
 
@@ -137,31 +143,15 @@ bool dmr_flush_parked(struct dmr_target *t, struct bio *bio)
 	return true;
 }
 
-/* C18: how much of the bio waits for the worker, or how much of it does not. */
-static noinline u32 dmr_check_fence(struct dmr_target *t, const struct dmr_io *io, u32 count,
-				    bool *wait)
-{
-	const struct dmr_fence *fence;
-
-	rcu_read_lock();
-	fence = rcu_dereference(t->fence);
-	/* It may have changed since the caller looked: again, who finds another or none finds the new map. */
-	smp_rmb();
-	if (fence)
-		count = dmr_fence_check(fence, io->iter.bi_sector, count, wait);
-	rcu_read_unlock();
-	return count;
-}
-
-/* One run of sectors that are not main's alone. */
-static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			 const struct dmr_run *run)
+/* A run of sectors for which there is more to it than reading or writing their slots. */
+static noinline int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+				  struct dmr_run run)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_opf_t op = bio_op(bio);
 	bool write = op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES;
 
-	switch (run->kind) {
+	switch (run.kind) {
 	case DMR_MAIN:
 		break;
 	case DMR_OWNED:
@@ -169,7 +159,7 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 			return dmr_park_here(t, bio, io);
 		if (op == REQ_OP_DISCARD && !dmr_bdev_discards(pair->bdev))
 			return dmr_end_here(t, bio, io, BLK_STS_OK);
-		return dmr_to_spare(pair, bio, io, run->spare_sector);
+		return dmr_to_spare(pair, bio, io, run.spare_sector);
 	case DMR_PENDING:
 		if (write)
 			return dmr_park_here(t, bio, io);
@@ -184,7 +174,7 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 			return dmr_park_here(t, bio, io);
 		if (op != REQ_OP_READ)
 			return dmr_end_here(t, bio, io, BLK_STS_OK);
-		dmr_to_spare(pair, bio, io, run->spare_sector);
+		dmr_to_spare(pair, bio, io, run.spare_sector);
 		io->where = DMR_AT_SPARE_PENDING;
 		return DM_MAPIO_REMAPPED;
 	case DMR_LOST:
@@ -197,28 +187,54 @@ static int dmr_map_other(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	return dmr_to_main(t, bio, io);
 }
 
-/* A bio that touches a region with something mapped: only as far as all of it goes the same way. */
-static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+/* The bio, or `count` of its first sectors: only as far as all of it goes the same way. */
+static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io, u32 count)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_opf_t op = bio_op(bio);
+	struct dmr_run run;
+
+	/* After the fence, for it goes when this is set: see dmr_sleep_end(). */
+	if (unlikely(READ_ONCE(pair->meta.broken)))
+		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
+	run = dmr_map_find(pair->meta.map, io->iter.bi_sector, count);
+	if (run.count < bio_sectors(bio))
+		dmr_take_part(bio, io, run.count);
+	if (run.kind != DMR_OWNED || (op != REQ_OP_READ && op != REQ_OP_WRITE))
+		return dmr_map_other(t, bio, io, run);
+	if (op == REQ_OP_WRITE)
+		atomic_inc(&pair->spare_writing);
+	return dmr_to_spare(pair, bio, io, run.spare_sector);
+}
+
+/* C18: what of the bio waits for the worker, or what of it does not. */
+static noinline int dmr_map_fenced(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
 	u32 count = bio_sectors(bio);
-	struct dmr_run run = { .count = count };
+	const struct dmr_fence *fence;
 	bool wait = false;
 
+	rcu_read_lock();
+	fence = rcu_dereference(t->fence);
+	/* It may have changed since the caller looked: again, who finds another or none finds the new map. */
+	smp_rmb();
+	if (fence)
+		count = dmr_fence_check(fence, io->iter.bi_sector, count, &wait);
+	rcu_read_unlock();
+	if (!wait)
+		return dmr_map_run(t, bio, io, count);
+	if (count < bio_sectors(bio))
+		dmr_take_part(bio, io, count);
+	return dmr_park_here(t, bio, io);
+}
+
+/* A bio that touches a region with something mapped. */
+static int dmr_map_marked(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
+{
 	/* Pairs with dmr_fence_down(). */
 	if (unlikely(smp_load_acquire(&t->fence)))
-		run.count = dmr_check_fence(t, io, count, &wait);
-	/* After the fence, for it goes when this is set: see dmr_sleep_end(). */
-	if (!wait && unlikely(READ_ONCE(t->pair->meta.broken)))
-		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
-	if (!wait)
-		dmr_map_find(t->pair->meta.map, io->iter.bi_sector, run.count, &run);
-	if (run.count < count) {
-		dm_accept_partial_bio(bio, run.count);
-		io->iter.bi_size = bio->bi_iter.bi_size;
-	}
-	if (wait)
-		return dmr_park_here(t, bio, io);
-	return dmr_map_other(t, bio, io, &run);
+		return dmr_map_fenced(t, bio, io);
+	return dmr_map_run(t, bio, io, bio_sectors(bio));
 }
 
 /* Flushes, FUA, and a device that nobody may believe any more. */
@@ -236,7 +252,7 @@ static noinline int dmr_map_special(struct dmr_target *t, struct bio *bio, struc
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, bio_sectors(bio)))
 		return dmr_to_main(t, bio, io);
-	return dmr_map_run(t, bio, io);
+	return dmr_map_marked(t, bio, io);
 }
 
 int dmr_io_map(struct dm_target *ti, struct bio *bio)
@@ -256,7 +272,7 @@ int dmr_io_map(struct dm_target *ti, struct bio *bio)
 		bio_set_dev(bio, t->main_bdev);
 		return DM_MAPIO_REMAPPED;
 	}
-	return dmr_map_run(t, bio, io);
+	return dmr_map_marked(t, bio, io);
 }
 
 static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *error)
@@ -296,12 +312,8 @@ static void dmr_read_ended(struct dmr_target *t, struct bio *bio, struct dmr_io 
 		dmr_note_read(t, io->iter.bi_sector, count, false);
 }
 
-static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			    blk_status_t status)
+static inline void dmr_count_hit(struct dmr_pair *pair, blk_opf_t op)
 {
-	struct dmr_pair *pair = t->pair;
-	blk_opf_t op = bio_op(bio);
-
 	if (op == REQ_OP_READ) {
 		this_cpu_inc(pair->hits->reads);
 	} else if (op == REQ_OP_WRITE) {
@@ -311,6 +323,15 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		/* With dmr_unflushed(): who does not find it here finds it there. */
 		atomic_dec_return_release(&pair->spare_writing);
 	}
+}
+
+static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
+			    blk_status_t status)
+{
+	struct dmr_pair *pair = t->pair;
+	blk_opf_t op = bio_op(bio);
+
+	dmr_count_hit(pair, op);
 	if (status) {
 		atomic64_inc(&pair->spare_errors);
 		dmr_health_note(pair, DMR_EVENT_SPARE_ERROR, io->iter.bi_sector,
@@ -332,7 +353,7 @@ static bool dmr_owner_changed(struct dmr_target *t, const struct dmr_io *io)
 
 	if (!dmr_filter_hit(t->filter, io->iter.bi_sector, count))
 		return false;
-	dmr_map_find(t->pair->meta.map, io->iter.bi_sector, count, &run);
+	run = dmr_map_find(t->pair->meta.map, io->iter.bi_sector, count);
 	return run.count < count || (run.kind != DMR_MAIN && run.kind != DMR_PENDING);
 }
 
@@ -395,6 +416,11 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	if (likely(!*error && io->where == DMR_AT_MAIN && !READ_ONCE(t->breaker.armed))) {
+		dmr_epoch_leave(t, io->epoch);
+		return DM_ENDIO_DONE;
+	}
+	if (likely(!*error && io->where == DMR_AT_SPARE && io->special != DMR_EMPTY_FLUSH)) {
+		dmr_count_hit(t->pair, bio_op(bio));
 		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}

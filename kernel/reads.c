@@ -72,12 +72,12 @@ static bool dmr_run_fails(struct dmr_target *t, const struct dmr_run *run, u64 s
 }
 
 /* The sectors of a step that the map sees alike. */
-static void dmr_step_run(struct dmr_target *t, u64 sector, u64 end, struct dmr_run *run)
+static struct dmr_run dmr_step_run(struct dmr_target *t, u64 sector, u64 end)
 {
 	u32 step = dmr_read_step(t->main_bdev);
 	u32 count = min_t(u64, end - sector, step - (sector & (step - 1)));
 
-	dmr_map_find(t->pair->meta.map, sector, count, run);
+	return dmr_map_find(t->pair->meta.map, sector, count);
 }
 
 static bool dmr_out_of_patience(const struct dmr_note *note, unsigned long patience)
@@ -96,7 +96,7 @@ static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note,
 
 	while (sector < end && found < DMR_FENCE_RANGES &&
 	       !dmr_out_of_patience(note, DMR_PATIENCE / 2)) {
-		dmr_step_run(t, sector, max(end, sector + 1), &run);
+		run = dmr_step_run(t, sector, max(end, sector + 1));
 		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
 		    dmr_run_fails(t, &run, sector)) {
 			unit[found++] = sector / DMR_UNIT_SECTORS;
@@ -119,7 +119,7 @@ static u8 dmr_confirm(struct dmr_target *t, const struct dmr_note *note, u64 uni
 	u8 bad = 0;
 
 	for (; sector < end && !dmr_out_of_patience(note, DMR_PATIENCE); sector += run.count) {
-		dmr_step_run(t, sector, end, &run);
+		run = dmr_step_run(t, sector, end);
 		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
 		    dmr_run_fails(t, &run, sector))
 			bad |= dmr_mask(sector % DMR_UNIT_SECTORS, run.count);

@@ -320,7 +320,7 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 
 	if (READ_ONCE(t->breaker.tripped))
 		return 0;
-	dmr_map_find(t->pair->meta.map, sector, count, &run);
+	run = dmr_map_find(t->pair->meta.map, sector, count);
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
 	if (!dmr_write_main(t, bio, offset, run.count))
@@ -409,7 +409,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		if (write && (dmr_batch_full(b, sector / DMR_UNIT_SECTORS) ||
 			      dmr_batch_has(b, sector / DMR_UNIT_SECTORS)))
 			return false;
-		dmr_map_find(t->pair->meta.map, sector, count, &run);
+		run = dmr_map_find(t->pair->meta.map, sector, count);
 		status = write ? dmr_rewrite(t, b, bio, &run) : dmr_pass(t, bio, io->done, &run);
 		if (status && !io->result)
 			io->result = status;

@@ -95,6 +95,7 @@ static inline unsigned int dmr_ilog2_64(u64 v)
 	return 63 - __builtin_clzll(v);
 }
 
+#define dmr_noinline		__attribute__((__noinline__))
 #define dmr_smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
 /* What snprintf() really wrote. */

@@ -77,7 +77,7 @@ static double find_once(const struct dmr_map *map, const u64 *sector, u64 mask, 
 
 	for (i = first; i < first + LOOKUPS; i++) {
 		/* last & chain is 0, but the processor has to wait for it. */
-		dmr_map_find(map, sector[i & mask] + (last & chain), 8, &run);
+		run = dmr_map_find(map, sector[i & mask] + (last & chain), 8);
 		last = run.spare_sector;
 		sink += run.kind;
 	}

@@ -63,9 +63,9 @@ row remap-hit /dev/mapper/remap $mapped
 num "every one of those I/Os met a remap" \
 	"$(($(status_key remap remapped_reads) + $(status_key remap remapped_writes)))" -ge 40000
 dmsetup remove remap
-# What a hit is compared with: dm-linear on the spare, whose data is in memory.
-mk_null plain 321M
-dm_create lin "0 $len linear $plain 0"
-dd if=/dev/zero of=/dev/mapper/lin bs=1M count=$((area / 2048)) oflag=direct status=none
-row dm-linear-spare /dev/mapper/lin $mapped
+# What a hit is compared with: dm-linear on the same slots, whose data is in memory.
+dm_create lin "0 $(sectors "$spare") linear $spare 0"
+area=$((units / 256 * 2048))
+row dm-linear-spare /dev/mapper/lin 4096 $((4 * 1048576))
+dmsetup remove lin
 done_testing

@@ -96,7 +96,7 @@ static inline void model_check_find(const struct model *model, const struct dmr_
 {
 	struct dmr_run want = model_find(model, sector, count), got;
 
-	dmr_map_find(map, sector, count, &got);
+	got = dmr_map_find(map, sector, count);
 	model_check_run(&got, &want, sector);
 	if (want.kind != DMR_MAIN || want.count < count)
 		assert_true(dmr_filter_hit(dmr_map_filter(map), sector, count));
@@ -153,7 +153,7 @@ static inline void model_check_all(const struct model *model, const struct dmr_m
 
 	for (at = 0; at < model->sectors; at += want.count) {
 		want = model_find(model, at, model->sectors - at);
-		dmr_map_find(map, at, model->sectors - at, &got);
+		got = dmr_map_find(map, at, model->sectors - at);
 		model_check_run(&got, &want, at);
 		if (want.kind == DMR_MAIN)
 			continue;

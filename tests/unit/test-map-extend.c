@@ -87,7 +87,7 @@ static void beyond_the_old_end_there_is_room(void **state)
 	change = dmr_map_prepare(map, &beyond, 1);
 	assert_non_null(change);
 	dmr_map_publish(map, change);
-	dmr_map_find(map, GROUPS(5), 8, &run);
+	run = dmr_map_find(map, GROUPS(5), 8);
 	assert_int_equal(run.kind, DMR_OWNED);
 	dmr_map_destroy(map);
 }

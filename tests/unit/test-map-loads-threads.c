@@ -93,7 +93,7 @@ static void look_up(const struct scene *scene, u32 loads)
 
 	dmr_rcu_read_lock();
 	dmr_env_before_load = come_between;
-	dmr_map_find(meanwhile.map, scene->sector, scene->count, &run);
+	run = dmr_map_find(meanwhile.map, scene->sector, scene->count);
 	dmr_env_before_load = NULL;
 	dmr_rcu_read_unlock();
 	check_run(scene, loads, scene->sector, scene->sector + scene->count, &run);

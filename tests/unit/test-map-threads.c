@@ -131,7 +131,7 @@ static void look_at_fixed(struct arena *arena, u32 i)
 	u64 sector = fixed_unit(i) * 8, next = sector;
 	struct dmr_run run;
 
-	dmr_map_find(arena->map, sector, 16, &run);
+	run = dmr_map_find(arena->map, sector, 16);
 	if (run.kind != DMR_OWNED)
 		add(&arena->missed, 1);
 	else if (run.count != 16)

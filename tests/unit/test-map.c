@@ -35,7 +35,7 @@ static void assert_run(struct dmr_map *map, u64 sector, u32 ask, enum dmr_kind k
 {
 	struct dmr_run want = { .kind = kind, .count = count, .spare_sector = spare }, got;
 
-	dmr_map_find(map, sector, ask, &got);
+	got = dmr_map_find(map, sector, ask);
 	model_check_run(&got, &want, sector);
 }
 
