@@ -55,7 +55,7 @@ static inline unsigned long dmr_patient_until(struct bio *bio)
 {
 	struct dmr_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	return io->parked_at + DMR_PATIENCE;
+	return io->parked_at + dmr_patience();
 }
 
 /*

@@ -15,7 +15,7 @@ struct dmr_cargo {
 	unsigned long until;	/* jiffies: failures after it are not looked into (C20) */
 };
 
-#define DMR_CARGO(memory)	{ .page = (memory), .until = jiffies + DMR_PATIENCE }
+#define DMR_CARGO(memory)	{ .page = (memory), .until = jiffies + dmr_patience() }
 
 /*
  * Reads the sectors of `mask`, all at once where that works, else in steps of `step` sectors.

@@ -157,8 +157,13 @@ struct dmr_note {
 
 struct dmr_request;		/* request.c */
 
-/* C20: how long after a failure main is still asked which of the failed units are bad. */
-#define DMR_PATIENCE	(10 * HZ)
+/* C20: how long (jiffies) after a failure a device is still asked which of the failed units are bad. module.c */
+extern unsigned int dmr_patience_seconds;
+
+static inline unsigned long dmr_patience(void)
+{
+	return READ_ONCE(dmr_patience_seconds) * HZ;
+}
 
 /* One line of a table. */
 struct dmr_target {

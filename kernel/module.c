@@ -25,6 +25,29 @@ char *dmr_error(const char *format, ...)
 	return text;
 }
 
+unsigned int dmr_patience_seconds = 10;
+
+static int dmr_patience_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int seconds;
+
+	if (kstrtouint(text, 0, &seconds) || seconds < 1 || seconds > 3600) {
+		DMERR("patience \"%.*s\" is no number of seconds from 1 to 3600",
+		      (int)strcspn(text, "\n"), text);
+		return -EINVAL;
+	}
+	WRITE_ONCE(dmr_patience_seconds, seconds);
+	return 0;
+}
+
+static const struct kernel_param_ops dmr_patience_ops = {
+	.set = dmr_patience_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(patience, &dmr_patience_ops, &dmr_patience_seconds, 0644);
+MODULE_PARM_DESC(patience, "seconds for which a failing device is asked which of a request's sectors are bad (1 to 3600, default 10)");
+
 static int __init dmr_init(void)
 {
 	int r;

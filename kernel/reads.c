@@ -95,7 +95,7 @@ static u32 dmr_find_suspects(struct dmr_target *t, struct dmr_note *note,
 	u32 found = 0;
 
 	while (sector < end && found < DMR_FENCE_RANGES &&
-	       !dmr_out_of_patience(note, DMR_PATIENCE / 2)) {
+	       !dmr_out_of_patience(note, dmr_patience() / 2)) {
 		run = dmr_step_run(t, sector, max(end, sector + 1));
 		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
 		    dmr_run_fails(t, &run, sector)) {
@@ -118,7 +118,7 @@ static u8 dmr_confirm(struct dmr_target *t, const struct dmr_note *note, u64 uni
 	struct dmr_run run;
 	u8 bad = 0;
 
-	for (; sector < end && !dmr_out_of_patience(note, DMR_PATIENCE); sector += run.count) {
+	for (; sector < end && !dmr_out_of_patience(note, dmr_patience()); sector += run.count) {
 		run = dmr_step_run(t, sector, end);
 		if ((run.kind == DMR_MAIN || run.kind == DMR_OWNED) &&
 		    dmr_run_fails(t, &run, sector))
@@ -241,7 +241,7 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 		dmr_unlock(t);
 		return false;
 	}
-	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, DMR_PATIENCE / 2))
+	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, dmr_patience() / 2))
 		return false;
 	count = dmr_find_suspects(t, note, unit);
 	if (!count)

@@ -72,7 +72,7 @@ unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio)
 	/* Those that were parked while the spare was at it already get no budget each. */
 	if (!t->spare_failing || time_after(dmr_io_of(bio)->parked_at, t->spare_until)) {
 		t->spare_failing = true;
-		t->spare_until = jiffies + DMR_PATIENCE;
+		t->spare_until = jiffies + dmr_patience();
 	}
 	return time_after(t->spare_until, until) ? t->spare_until : until;
 }
@@ -306,7 +306,7 @@ static void dmr_add_piece(struct dmr_batch *b, struct bio *bio, u32 offset, u32 
 		b->deadline = jiffies + DMR_BREAKER_HOLD;
 	}
 	/* C20: waiting for evidence is part of the patience with the bio that has waited longest. */
-	patient_until = dmr_io_of(bio)->parked_at + DMR_PATIENCE;
+	patient_until = dmr_io_of(bio)->parked_at + dmr_patience();
 	if (suspect && time_before(patient_until, b->deadline))
 		b->deadline = patient_until;
 }

@@ -40,7 +40,7 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 			   u8 mask)
 {
 	struct dmr_cargo cargo = DMR_CARGO(t->copy[0]);
-	const struct dmr_goods goods = { .cargo = &cargo, .until = jiffies + DMR_PATIENCE,
+	const struct dmr_goods goods = { .cargo = &cargo, .until = jiffies + dmr_patience(),
 					 .others = DMR_SLOT_TRIES };
 	blk_status_t status;
 

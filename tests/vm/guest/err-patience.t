@@ -9,6 +9,7 @@
 modprobe libaio 2>/dev/null
 io_disks 192M 80M
 io_pair
+patience 10
 now() { echo $((${EPOCHREALTIME/./} / 1000)); } # ms
 # Two seconds until the bio fails, ten of patience, two for the last I/O, and some for a slow machine.
 limit=17000
@@ -141,6 +142,16 @@ io_clear
 reads 1000 8 2>/dev/null &
 check "C18: the worker looks at a slot behind its fence" message s wait failed_reads 2 60000
 ten_readers
+
+## Less patience
+
+io_renew
+message m bad 20480 2048 both delay 2000
+patience 1
+begin=$(now)
+check "C20: with a second's patience a write of 1 MiB over 256 bad units succeeds" writes h 20480 2048
+num "C20: within that and two I/Os (ms)" $(($(now) - begin)) -le 8000
+patience 10
 
 ## A disk that takes no writes, slowly
 

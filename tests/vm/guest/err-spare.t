@@ -161,6 +161,7 @@ check "C7: all of it is there" eval 'holds kept 1000 2 && holds new 1002 2 && ho
 
 # Slots 3 and 4 are the next; main has used up all the patience there is.
 fresh
+patience 10
 message s bad "$(slot_sector 4)" 8 write
 message m bad 2000 256 write
 worker_held 3000

@@ -101,4 +101,11 @@ for wrong in "bogus" "helpme" "help me" "list x" "list +1" "list 0 0" "list 9999
 	check "'$wrong' leaves a line in the log that names the device" log_has "$log_mark" 'remap: (r|[0-9:]+): .*refused: .+'
 done
 is "and nothing has changed" "$(used_slots r)" 2049
+was=$(cat /sys/module/dm_remap/parameters/patience)
+for wrong in 0 3601 ten -1 99999999999; do
+	log_mark
+	check_fails "patience $wrong is refused" eval 'patience "$wrong" 2>/dev/null'
+	check "with a line in the log" log_has "$log_mark" "remap: patience \"$wrong\" is no number of seconds from 1 to 3600"
+done
+is "and stays what it was" "$(cat /sys/module/dm_remap/parameters/patience)" "$was"
 done_testing

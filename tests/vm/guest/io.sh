@@ -38,6 +38,7 @@ io_renew() {
 	io_pair "$@"
 	io_clear
 }
+patience() { echo "$1" >/sys/module/dm_remap/parameters/patience; } # SECONDS
 io_clear() {
 	message m stats_clear
 	message s stats_clear
