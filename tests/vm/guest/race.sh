@@ -79,9 +79,16 @@ killer() { # main's sectors, several at once; now and then some are well again
 		sleep 0.1
 	done
 }
-slot_killer() { # the spare's, for writing: so that units move
+slot_killer() { # the spare's, for writing: so that units move; three at a time, for as many others are tried (C7)
+	local at dead=()
 	until stopped; do
-		message s bad "$(slot_sector $((RANDOM % ($(field 2 | cut -d / -f 1) + 8))))" 8 write
+		at=$(slot_sector $((RANDOM % ($(field 2 | cut -d / -f 1) + 8))))
+		if [ ${#dead[@]} = 3 ]; then
+			message s good "${dead[0]}" 8
+			dead=("${dead[@]:1}")
+		fi
+		dead+=("$at")
+		message s bad "$at" 8 write
 		sleep 0.5
 	done
 }
