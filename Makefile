@@ -57,6 +57,7 @@ CLI_FILES = $(PREFIX)/sbin/dmremap $(PREFIX)/share/man/man8/dmremap.8 $(PREFIX)/
 	$(PREFIX)/share/bash-completion/completions/dmremap /lib/udev/rules.d/66-dm-remap.rules \
 	/usr/lib/systemd/system/dm-remap.service /usr/lib/systemd/system/dm-remap@.service \
 	/usr/share/initramfs-tools/hooks/dm-remap \
+	/usr/share/initramfs-tools/scripts/local-block/dm-remap \
 	/usr/share/initramfs-tools/scripts/local-top/dm-remap
 
 cli:
@@ -74,6 +75,8 @@ install-cli:
 	install -D system/initramfs-tools/hooks/dm-remap $(DESTDIR)/usr/share/initramfs-tools/hooks/dm-remap
 	install -D system/initramfs-tools/scripts/local-top/dm-remap \
 		$(DESTDIR)/usr/share/initramfs-tools/scripts/local-top/dm-remap
+	install -D system/initramfs-tools/scripts/local-block/dm-remap \
+		$(DESTDIR)/usr/share/initramfs-tools/scripts/local-block/dm-remap
 
 uninstall-cli:
 	rm -f $(addprefix $(DESTDIR),$(CLI_FILES))

@@ -28,7 +28,7 @@ enum dmr_exit {
 };
 
 struct dmr_cli {
-	bool json, noheadings, bytes, tree, check, yes, dry_run, scan, wipe, config, all, clear, verbose;
+	bool json, noheadings, bytes, tree, check, yes, dry_run, scan, configured, wipe, config, all, clear, verbose;
 	struct dmr_options args;	/* of the table line */
 	const char *columns;		/* -o */
 	const char *config_file;
@@ -52,6 +52,7 @@ bool dmr_number(const char *text, u64 *number);
 struct dmr_device {
 	char path[PATH_MAX];	/* as it was given */
 	char name[64];		/* the kernel's: sda1 */
+	u32 major, minor;
 	char signature[128];	/* what libblkid finds there, "" if nothing */
 	u64 sectors;
 	u32 block;		/* logical block size, bytes */
@@ -67,10 +68,18 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 int dmr_device_free(const char *path, const char *role);
 bool dmr_devices_share_disk(const struct dmr_device *a, const struct dmr_device *b);
 bool dmr_devices_overlap(const struct dmr_device *a, const struct dmr_device *b);
-/* Zeroes where dm-remap and others look first. 0, or an exit code. */
+/* The same by their paths, as far as one is the other, or its disk. */
+bool dmr_paths_overlap(const char *a, const char *b);
+/* Is it a leg of a RAID that keeps its superblock at the end, so that its beginning looks like the array's? type: as blkid says. */
+bool dmr_device_is_leg(const char *path, char type[32]);
+/* Is it an array of md? */
+bool dmr_device_is_array(const char *path);
+/* Zeroes where dm-remap and others look first, if it is still the device that was read. 0, or an exit code. */
 int dmr_device_wipe(const struct dmr_device *spare);
-/* Path of the device with this main id; false: none is found. */
-bool dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX]);
+/* Path of the device with this main id; how many there are: partitions of a copied disk have one id. */
+unsigned int dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX]);
+/* What is read from a device next is what is on it: the target writes there past the page cache. */
+void dmr_read_afresh(int fd);
 /* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
 void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
 /* Kernel name and size of a device by number; false: it is gone. */
@@ -155,6 +164,9 @@ void dmr_main_text(const struct dmr_super *super, char *text, size_t size);
 
 /* verb-create.c: the table line's words behind the target's name, into text. */
 void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size);
+
+/* verb-read.c: prints the pair's line for the configuration; warns where main's name in it may not last. */
+void dmr_config_line(const struct dmr_pair_info *pair);
 
 /* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
 int dmr_main_taken(const char *path);

@@ -77,14 +77,18 @@ void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
 
 	dmr_device_name(maj, min, name, &sectors);
 	snprintf(path, PATH_MAX, "/dev/%s", name);
+	for (k = 0; path[k]; k++)	/* sysfs writes cciss!c0d0 */
+		if (path[k] == '!')
+			path[k] = '/';
 	for (i = 0; i < ARRAY_SIZE(folders); i++) {
 		bool found = false;
 
 		if (glob(folders[i], 0, NULL, &list))
 			continue;
 		for (k = 0; !found && k < list.gl_pathc; k++) {
-			found = !stat(list.gl_pathv[k], &st) && S_ISBLK(st.st_mode) && major(st.st_rdev) == maj &&
-				minor(st.st_rdev) == min;
+			/* A physical volume's name is that of what is on it, which is on main and on the pair. */
+			found = !strstr(list.gl_pathv[k], "/lvm-pv-uuid-") && !stat(list.gl_pathv[k], &st) &&
+				S_ISBLK(st.st_mode) && major(st.st_rdev) == maj && minor(st.st_rdev) == min;
 			if (found)
 				snprintf(path, PATH_MAX, "%s", list.gl_pathv[k]);
 		}
@@ -159,6 +163,44 @@ static void find_signature(int fd, struct dmr_device *device)
 	blkid_free_probe(probe);
 }
 
+bool dmr_device_is_leg(const char *path, char type[32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
+	const char *found = NULL;
+
+	if (probe) {
+		blkid_probe_enable_superblocks(probe, 1);
+		blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE);
+		blkid_probe_filter_superblocks_usage(probe, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID);
+		if (!blkid_probe_set_device(probe, fd, 0, 0) && !blkid_do_safeprobe(probe) &&
+		    !blkid_probe_lookup_value(probe, "TYPE", &found, NULL))
+			snprintf(type, 32, "%.31s", found);
+		else
+			found = NULL;
+		blkid_free_probe(probe);
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+bool dmr_device_is_array(const char *path)
+{
+	char folder[128];
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u/md", major(st.st_rdev), minor(st.st_rdev));
+	return !access(folder, F_OK);
+}
+
+void dmr_read_afresh(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* As the kernel looks at a spare before it formats it (FORMAT.md, "Blank"), but for the last MiB's own tables. */
 static bool is_blank(int fd, u64 sectors)
 {
@@ -226,7 +268,10 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 		close(fd);
 		return open_failed(path, role);
 	}
+	dmr_read_afresh(fd);
 	snprintf(device->name, sizeof(device->name), "%.63s", strrchr(folder, '/') + 1);
+	device->major = major(st.st_rdev);
+	device->minor = minor(st.st_rdev);
 	device->sectors = bytes / DMR_SECTOR_SIZE;
 	device->block = (u32)block;
 	device->read_only = ro;
@@ -316,14 +361,48 @@ bool dmr_devices_overlap(const struct dmr_device *a, const struct dmr_device *b)
 	       a->start < b->start + b->sectors && b->start < a->start + a->sectors;
 }
 
+bool dmr_paths_overlap(const char *a, const char *b)
+{
+	char disk[2][PATH_MAX], self[2][PATH_MAX];
+	struct stat st[2];
+
+	if (stat(a, &st[0]) || stat(b, &st[1]) || !S_ISBLK(st[0].st_mode) || !S_ISBLK(st[1].st_mode))
+		return false;
+	if (st[0].st_rdev == st[1].st_rdev)
+		return true;
+	if (!sys_folder(major(st[0].st_rdev), minor(st[0].st_rdev), self[0], false) ||
+	    !sys_folder(major(st[1].st_rdev), minor(st[1].st_rdev), self[1], false) ||
+	    !sys_folder(major(st[0].st_rdev), minor(st[0].st_rdev), disk[0], true) ||
+	    !sys_folder(major(st[1].st_rdev), minor(st[1].st_rdev), disk[1], true))
+		return false;
+	return !strcmp(disk[0], disk[1]) && (!strcmp(self[0], disk[0]) || !strcmp(self[1], disk[1]));
+}
+
+static bool same_as_before(int fd, const struct dmr_device *device)
+{
+	u64 bytes = 0;
+	struct stat st;
+
+	return !fstat(fd, &st) && major(st.st_rdev) == device->major && minor(st.st_rdev) == device->minor &&
+	       !ioctl(fd, BLKGETSIZE64, &bytes) && bytes / DMR_SECTOR_SIZE == device->sectors && !is_ours(fd);
+}
+
 int dmr_device_wipe(const struct dmr_device *spare)
 {
 	static const u64 mib = 1 << 20;
 	u64 bytes = spare->sectors * DMR_SECTOR_SIZE, at, end;
 	void *zeroes = dmr_buffer_alloc(mib);
-	int fd = open(spare->path, O_WRONLY | O_EXCL | O_CLOEXEC);
+	int fd = open(spare->path, O_RDWR | O_EXCL | O_CLOEXEC);
 	bool ok = zeroes && fd >= 0;
 	unsigned int part;
+
+	if (ok && !same_as_before(fd, spare)) {
+		dmr_buffer_free(zeroes, mib);
+		close(fd);
+		return dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "spare %s is not what it was when it was shown",
+				spare->path);
+	}
+	errno = EIO;	/* what a write that is cut short leaves unsaid */
 
 	/* The first 4 MiB, and the last 2, as README's way by hand. */
 	for (part = 0; part < 2; part++) {
@@ -342,13 +421,40 @@ int dmr_device_wipe(const struct dmr_device *spare)
 			spare->path, strerror(errno));
 }
 
-/* "naa.5000c500..." of sysfs against the bytes that the kernel remembered. */
-static bool wwid_matches(const char *wwid, const struct dmr_main_id *id)
+/* The digits of a hexadecimal number, whatever is between them, against these bytes. */
+static bool digits_match(const char *text, const u8 *bytes, unsigned int count)
 {
-	char wanted[8 + 2 * DMR_MAIN_ID_SIZE];
+	unsigned int digits = 0;
+
+	for (; *text; text++) {
+		const char *digit = "0123456789abcdef", *at;
+
+		if (!isxdigit((unsigned char)*text))
+			continue;
+		at = strchr(digit, tolower((unsigned char)*text));
+		if (digits / 2 == count || (unsigned int)(at - digit) != (bytes[digits / 2] >> (digits % 2 ? 0 : 4) & 0xf))
+			return false;
+		digits++;
+	}
+	return digits == 2 * count;
+}
+
+/* What sysfs knows of a disk ("naa.5000c500...", "t10.ATA ...", an NVMe's nguid or eui) against the bytes that the kernel remembered. */
+static bool disk_matches(const char *disk, const struct dmr_main_id *id)
+{
+	char wanted[8 + 2 * DMR_MAIN_ID_SIZE], line[256];
 
 	dmr_main_id_text(id, wanted, sizeof(wanted));
-	return !strcasecmp(wwid, wanted);
+	if (sys_line(line, sizeof(line), "%s/device/wwid", disk) || sys_line(line, sizeof(line), "%s/wwid", disk)) {
+		if (!strcasecmp(line, wanted))
+			return true;
+		if (id->kind == DMR_ID_T10 && !strncmp(line, "t10.", 4) && strlen(line) == 4u + id->size &&
+		    !memcmp(line + 4, id->id, id->size))
+			return true;
+	}
+	return id->kind == DMR_ID_EUI64 &&
+	       ((sys_line(line, sizeof(line), "%s/nguid", disk) && digits_match(line, id->id, id->size)) ||
+		(sys_line(line, sizeof(line), "%s/eui", disk) && digits_match(line, id->id, id->size)));
 }
 
 static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
@@ -372,11 +478,10 @@ static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
 	return found;
 }
 
-/* The disk with this id, or its partition that begins where the id says. */
+/* The disk with this id, or its partition that begins where the id says. Paths of an NVMe below its multipath device have no node. */
 static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
 {
 	bool found = false;
-	char wwid[256];
 	glob_t disks;
 	size_t i;
 
@@ -385,31 +490,88 @@ static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
 	for (i = 0; !found && i < disks.gl_pathc; i++) {
 		const char *disk = disks.gl_pathv[i];
 
-		if (!(sys_line(wwid, sizeof(wwid), "%s/device/wwid", disk) ||
-		      sys_line(wwid, sizeof(wwid), "%s/wwid", disk)) || !wwid_matches(wwid, id))
+		if (!disk_matches(disk, id))
 			continue;
-		found = !id->start || find_partition(disk, id->start, path);
-		if (!id->start)
+		if (id->start)
+			found = find_partition(disk, id->start, path);
+		else
 			snprintf(path, PATH_MAX, "/dev/%s", strrchr(disk, '/') + 1);
+		found = (found || !id->start) && !access(path, F_OK);
 	}
 	globfree(&disks);
 	return found;
 }
 
-bool dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX])
+/* The partition's own UUID, as the table on its disk has it. */
+static bool partition_is(const char *path, const char *uuid)
 {
-	char text[DMR_MAIN_ID_SIZE + 1], *name;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
+	const char *got = NULL;
+	bool same = false;
+
+	if (probe) {
+		blkid_probe_enable_superblocks(probe, 0);
+		blkid_probe_enable_partitions(probe, 1);
+		blkid_probe_set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
+		same = !blkid_probe_set_device(probe, fd, 0, 0) && blkid_do_safeprobe(probe) >= 0 &&
+		       !blkid_probe_lookup_value(probe, "PART_ENTRY_UUID", &got, NULL) && !strcasecmp(got, uuid);
+		blkid_free_probe(probe);
+	}
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* A disk that is in an array, or a path to a disk, has the partitions of what is above it. */
+static bool disk_is_below(const char *disk)
+{
+	char pattern[PATH_MAX], path[128], type[32];
+	glob_t list;
+
+	snprintf(pattern, sizeof(pattern), "%.4000s/holders/*", disk);
+	if (!glob(pattern, GLOB_NOSORT, NULL, &list)) {
+		globfree(&list);
+		return true;
+	}
+	snprintf(path, sizeof(path), "/dev/%.100s", strrchr(disk, '/') + 1);
+	return dmr_device_is_leg(path, type);
+}
+
+static unsigned int find_partitions(const char *uuid, char path[PATH_MAX])
+{
+	unsigned int count = 0;
+	glob_t parts;
+	size_t i;
+
+	if (glob("/sys/block/*/*/partition", 0, NULL, &parts))
+		return 0;
+	for (i = 0; i < parts.gl_pathc; i++) {
+		char *folder = parts.gl_pathv[i], part[128];
+
+		*strrchr(folder, '/') = '\0';
+		snprintf(part, sizeof(part), "/dev/%.100s", strrchr(folder, '/') + 1);
+		if (!partition_is(part, uuid))
+			continue;
+		*strrchr(folder, '/') = '\0';
+		if (disk_is_below(folder))
+			continue;
+		if (!count++)
+			snprintf(path, PATH_MAX, "%s", part);
+	}
+	globfree(&parts);
+	return count;
+}
+
+unsigned int dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX])
+{
+	char text[DMR_MAIN_ID_SIZE + 1];
 
 	if (id->kind == DMR_ID_NONE)
-		return false;
+		return 0;
 	if (id->kind != DMR_ID_PARTUUID)
 		return find_disk(id, path);
 	memcpy(text, id->id, id->size);
 	text[id->size] = '\0';
-	name = blkid_evaluate_tag("PARTUUID", text, NULL);
-	if (!name)
-		return false;
-	snprintf(path, PATH_MAX, "%s", name);
-	free(name);
-	return true;
+	return find_partitions(text, path);
 }

@@ -10,7 +10,7 @@
 
 struct dmr_cli cli = { .config_file = "/etc/dm-remap.conf" };
 
-enum { OPT_NO_AUTO = 256, OPT_FAIL_PENDING, OPT_NEW_MAIN, OPT_WIPE, OPT_CONFIG, OPT_FILE, OPT_ALL, OPT_CLEAR };
+enum { OPT_NO_AUTO = 256, OPT_FAIL_PENDING, OPT_CONFIGURED, OPT_NEW_MAIN, OPT_WIPE, OPT_CONFIG, OPT_FILE, OPT_ALL, OPT_CLEAR };
 
 static const struct dmr_verb_row {
 	const char *word, *args;
@@ -21,7 +21,7 @@ static const struct dmr_verb_row {
 } verbs[] = {
 	{ "create", "MAIN SPARE [NAME]", 2, 3, "yes dry-run wipe no-auto fail-pending", dmr_verb_create,
 	  "joins a disk, with what is on it, and a spare, which is formatted" },
-	{ "assemble", "[MAIN] SPARE [NAME]", 0, 3, "scan dry-run no-auto fail-pending new-main config-file",
+	{ "assemble", "[MAIN] SPARE [NAME]", 0, 3, "scan configured dry-run no-auto fail-pending new-main config-file",
 	  dmr_verb_assemble, "activates a pair that exists (--scan: all that are found)" },
 	{ "stop", "NAME...", 1, 64, "", dmr_verb_stop, "deactivates pairs" },
 	{ "list", "", 0, 0, "json noheadings bytes output config", dmr_verb_list, "lists active pairs" },
@@ -54,6 +54,7 @@ static const struct option long_options[] = {
 	{ "yes", no_argument, NULL, 'y' },
 	{ "dry-run", no_argument, NULL, 'd' },
 	{ "scan", no_argument, NULL, 's' },
+	{ "configured", no_argument, NULL, OPT_CONFIGURED },
 	{ "wipe", no_argument, NULL, OPT_WIPE },
 	{ "no-auto", no_argument, NULL, OPT_NO_AUTO },
 	{ "fail-pending", no_argument, NULL, OPT_FAIL_PENDING },
@@ -81,6 +82,7 @@ static bool *flag_of(int code)
 	case 'd': return &cli.dry_run;
 	case 's': return &cli.scan;
 	case 'v': return &cli.verbose;
+	case OPT_CONFIGURED: return &cli.configured;
 	case OPT_WIPE: return &cli.wipe;
 	case OPT_NO_AUTO: return &cli.args.no_auto;
 	case OPT_FAIL_PENDING: return &cli.args.fail_pending;
@@ -199,6 +201,21 @@ static int help(const struct dmr_verb_row *verb)
 	return DMR_EXIT_OK;
 }
 
+/* For monitoring, 2 is critical and 3 unknown: words of `status --check` that are not understood are the latter. */
+static bool monitoring;
+
+static bool is_monitoring(int argc, char **argv)
+{
+	bool status = false, check = false;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		status |= !strcmp(argv[i], "status");
+		check |= !strcmp(argv[i], "--check") || (argv[i][0] == '-' && argv[i][1] != '-' && strchr(argv[i], 'c'));
+	}
+	return status && check;
+}
+
 static int usage(const struct dmr_verb_row *verb, const char *what)
 {
 	char next[128];
@@ -207,7 +224,7 @@ static int usage(const struct dmr_verb_row *verb, const char *what)
 		snprintf(next, sizeof(next), "dmremap %s --help says what it takes", verb->word);
 	else
 		snprintf(next, sizeof(next), "dmremap --help lists the verbs");
-	return dmr_fail(verb && cli.check ? 3 : DMR_EXIT_USAGE, next, "%s", what);
+	return dmr_fail(monitoring ? 3 : DMR_EXIT_USAGE, next, "%s", what);
 }
 
 static const char *option_name(int code)
@@ -223,14 +240,18 @@ int main(int argc, char **argv)
 {
 	const struct dmr_verb_row *verb;
 	bool used[512] = { false }, want_help = false;
-	char what[160];
+	char what[160], word[4];
 	int code, words;
 
 	opterr = 0;
+	monitoring = is_monitoring(argc, argv);
 	while ((code = getopt_long(argc, argv, ":jnbo:tcydsvhV", long_options, NULL)) != -1) {
 		if (code == '?' || code == ':') {
+			/* One letter of several: optind is still at its word. */
+			snprintf(word, sizeof(word), "-%c", optopt);
 			snprintf(what, sizeof(what), code == ':' ? "option \"%.64s\" wants a value"
-								 : "unknown option \"%.64s\"", argv[optind - 1]);
+								 : "unknown option \"%.64s\"",
+				 optopt > 0 && optopt < 256 && isprint(optopt) ? word : argv[optind - 1]);
 			return usage(NULL, what);
 		}
 		used[code] = true;
@@ -259,7 +280,6 @@ int main(int argc, char **argv)
 	for (code = 0; code < (int)ARRAY_SIZE(used); code++)
 		if (used[code] && code != 'v' && !has_word(verb->options, option_name(code))) {
 			snprintf(what, sizeof(what), "%s takes no option --%s", verb->word, option_name(code));
-			cli.check = cli.check && has_word(verb->options, "check");
 			return usage(verb, what);
 		}
 	words = argc - optind - 1;

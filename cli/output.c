@@ -10,11 +10,10 @@
 
 #define JSON_VERSION	1
 #define MAX_COLUMNS	32u
-#define MAX_ROWS_KEPT	64u	/* that others can be below */
 
 static struct json_object *root, *rows, *row;
 static struct libscols_table *table;
-static struct libscols_line *line, *kept[MAX_ROWS_KEPT];
+static struct libscols_line *line, **kept;	/* kept: the rows, for others to be below */
 static const struct dmr_column *columns;
 static unsigned int column_count, row_count;
 static int shown[MAX_COLUMNS];	/* where a column stands in the table, -1: not shown */
@@ -64,18 +63,59 @@ int dmr_out_close(void)
 	return DMR_EXIT_OK;
 }
 
+/* How many bytes of UTF-8 begin here, or 0: none do (RFC 3629). */
+static size_t utf8_length(const unsigned char *at)
+{
+	size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+		      : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0, i;
+
+	for (i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Too long a form, a surrogate, or beyond the last character. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+	    (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* JSON is UTF-8; a path may be anything. */
+static struct json_object *json_text(char *text)
+{
+	unsigned char *at = (unsigned char *)text;
+
+	while (*at) {
+		size_t length = utf8_length(at);
+
+		if (!length)
+			*at = '?';
+		at += length ? length : 1;
+	}
+	return json_object_new_string(text);
+}
+
+static char *text_of(const char *format, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0)
+		exit(dmr_fail(DMR_EXIT_FAILED, NULL, "no memory"));
+	return text;
+}
+
 void dmr_out_text(const char *key, const char *format, ...)
 {
-	char text[512];
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	text = text_of(format, args);
 	va_end(args);
 	if (cli.json)
-		json_object_object_add(root, key, json_object_new_string(text));
+		json_object_object_add(root, key, json_text(text));
 	else
 		printf("%s: %s\n", key, text);
+	free(text);
 }
 
 void dmr_out_number(const char *key, u64 value)
@@ -194,25 +234,31 @@ unsigned int dmr_out_row(unsigned int parent)
 		row = json_object_new_object();
 		json_object_array_add(rows, row);
 	} else {
-		line = scols_table_new_line(table, parent && parent <= MAX_ROWS_KEPT ? kept[parent - 1] : NULL);
-		if (row_count < MAX_ROWS_KEPT)
-			kept[row_count] = line;
+		struct libscols_line *above = parent && parent <= row_count ? kept[parent - 1] : NULL;
+		struct libscols_line **more = reallocarray(kept, row_count + 1, sizeof(*more));
+
+		line = scols_table_new_line(table, above);
+		if (!line || !more)
+			exit(dmr_fail(DMR_EXIT_FAILED, NULL, "no memory"));
+		kept = more;
+		kept[row_count] = line;
 	}
 	return ++row_count;
 }
 
 void dmr_cell_text(unsigned int column, const char *format, ...)
 {
-	char text[512];
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	text = text_of(format, args);
 	va_end(args);
 	if (cli.json)
-		json_object_object_add(row, columns[column].key, json_object_new_string(text));
+		json_object_object_add(row, columns[column].key, json_text(text));
 	else if (shown[column] >= 0)
 		scols_line_set_data(line, shown[column], text);
+	free(text);
 }
 
 void dmr_cell_number(unsigned int column, u64 value)
@@ -240,4 +286,6 @@ void dmr_out_table_end(void)
 		scols_print_table(table);
 	scols_unref_table(table);
 	table = NULL;
+	free(kept);
+	kept = NULL;
 }

@@ -74,7 +74,7 @@ int dmr_run(const struct dmr_pair_info *pair, const char *verb, u64 sector, u64 
 	struct totals totals = { .did = "done" };
 	u64 at = sector, end = sector + count, next;
 	bool more = true, shown = false;
-	char text[96], *answer;
+	char text[256], *answer;
 	int r;
 
 	/* No SA_RESTART is needed: libdevmapper's call is not broken off, and what it did is known. */
@@ -107,7 +107,7 @@ int dmr_run(const struct dmr_pair_info *pair, const char *verb, u64 sector, u64 
 		fputc('\n', stderr);
 	r = say_totals(verb, at, more, &totals);
 	if (more) {
-		snprintf(text, sizeof(text), "dmremap %s %.40s %llu %llu goes on", verb, pair->name,
+		snprintf(text, sizeof(text), "dmremap %s %.127s %llu %llu goes on", verb, pair->name,
 			 (unsigned long long)at, (unsigned long long)(end - at));
 		return dmr_fail(DMR_EXIT_STOPPED, text, "stopped before sector %llu", (unsigned long long)at);
 	}

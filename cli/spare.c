@@ -102,7 +102,7 @@ static int spare_open_failed(const char *path)
 /* Its length in sectors, once it is ours alone. 0, or an exit code. */
 static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 {
-	char loop[64] = "", next[128];
+	char loop[64] = "", next[128], leg[32];
 	struct stat st;
 	u64 bytes;
 
@@ -111,6 +111,10 @@ static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, &bytes))
 			return spare_open_failed(path);
+		if (writing && dmr_device_is_leg(path, leg))
+			return dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that",
+					"spare %s is a leg of an array (%s)", path, leg);
+		dmr_read_afresh(fd);
 	} else {
 		if (behind_loop(path, loop)) {
 			snprintf(next, sizeof(next), "name /dev/%s itself, or detach it (losetup -d)", loop);
@@ -172,6 +176,10 @@ int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare)
 	}
 	read_supers(spare);
 	r = dmr_load(&spare->meta, 0, none, spare->why);
+	if (r == -ENOMEM) {
+		dmr_spare_close(spare);
+		return dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
+	}
 	if (!r && spare->meta.blank)
 		snprintf(spare->why, sizeof(spare->why), "spare %s is blank", spare->meta.name);
 	spare->loaded = !r && !spare->meta.blank;
@@ -194,6 +202,8 @@ bool dmr_spare_peek(const char *path, struct dmr_super *super)
 	bool found = false;
 	unsigned int i;
 
+	if (fd >= 0)
+		dmr_read_afresh(fd);
 	for (i = 0; fd >= 0 && copy && block && i < DMR_SUPER_COPIES; i++) {
 		if (pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) !=
 		    (ssize_t)DMR_BLOCK_SIZE || dmr_super_decode(block, i, copy) != DMR_GOOD)

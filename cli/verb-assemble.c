@@ -17,7 +17,7 @@
 struct found {
 	char path[80];
 	struct dmr_super super;
-	unsigned int twins;	/* others with this uuid */
+	char leg[32];		/* "", or of which kind of RAID that is not started */
 };
 
 struct wanted {
@@ -69,14 +69,28 @@ static struct found *scan(unsigned int *count)
 		for (k = 0; f->path[k]; k++)	/* sysfs writes cciss!c0d0 */
 			if (f->path[k] == '!')
 				f->path[k] = '/';
-		if (dmr_spare_peek(f->path, &f->super))
-			++*count;
+		if (!dmr_spare_peek(f->path, &f->super))
+			continue;
+		if (!dmr_device_is_leg(f->path, f->leg))
+			f->leg[0] = '\0';
+		++*count;
 	}
 	globfree(&list);
-	for (i = 0; i < *count; i++)
-		for (k = 0; k < *count; k++)
-			all[i].twins += i != k && !memcmp(all[i].super.uuid, all[k].super.uuid, 16);
 	return all;
+}
+
+/*
+ * How many have this uuid: more than one is a clone or a snapshot. Legs count, for what was taken out of a mirror is
+ * as old as that, but not beside the array itself.
+ */
+static unsigned int rivals(const struct found *all, unsigned int count, const u8 uuid[16], const char *spare)
+{
+	bool array = dmr_device_is_array(spare);
+	unsigned int i, n = 0;
+
+	for (i = 0; i < count; i++)
+		n += !memcmp(all[i].super.uuid, uuid, 16) && !(array && *all[i].leg);
+	return n;
 }
 
 /* A line: <name> <uuid> [<main>] [no_auto] [fail_pending]. 1: understood, 0: nothing in it, -1: wrong. */
@@ -164,9 +178,14 @@ static int find_main(const struct dmr_super *super, const char *spare, struct wa
 {
 	char id[192];
 
-	if (*wanted->main || dmr_main_find(&super->main, wanted->main))
+	unsigned int found = *wanted->main ? 1 : dmr_main_find(&super->main, wanted->main);
+
+	if (found == 1)
 		return DMR_EXIT_OK;
 	dmr_main_id_text(&super->main, id, sizeof(id));
+	if (found)
+		return dmr_fail(DMR_EXIT_FAILED, "detach the copy of main, or name the right one: dmremap assemble MAIN SPARE [NAME]",
+				"main of spare %s is one of %u partitions with its id (%s)", spare, found, id);
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "name it: dmremap assemble MAIN SPARE [NAME], or in the configuration",
 			"main of spare %s is not found (its id: %s)", spare, id);
 }
@@ -282,24 +301,32 @@ static bool wait_for_main(const struct dmr_super *super, const struct wanted *wa
 static int assemble_scan(struct found *all, unsigned int count, const struct wanted *config, unsigned int lines)
 {
 	int r = DMR_EXIT_OK, one;
-	char name[128], uuid[37];
+	char name[128], uuid[37], path[PATH_MAX];
 	bool waiting = false;
 	struct wanted wanted;
 	unsigned int i, k;
 
 	for (i = 0; i < count; i++) {
+		if (*all[i].leg) {
+			dmr_warn("%s is a leg of an array that is not started (%s): it is left alone", all[i].path,
+				 all[i].leg);
+			continue;
+		}
 		if (uuid_active(all[i].super.uuid, name)) {
 			dmr_warn("%s carries the uuid of %s, which is active: a copy of its spare?", all[i].path, name);
 			continue;
 		}
-		if (all[i].twins) {
-			for (k = 0; k < i && memcmp(all[k].super.uuid, all[i].super.uuid, 16); k++)
+		if (rivals(all, count, all[i].super.uuid, all[i].path) > 1) {
+			for (k = 0; k < i && (*all[k].leg || memcmp(all[k].super.uuid, all[i].super.uuid, 16)); k++)
 				;
 			one = k == i ? refuse_twins(all, count, &all[i].super) : DMR_EXIT_FAILED;
 		} else {
+			bool named = choose(&all[i].super, config, lines, &wanted);
+
+			if (!named && cli.configured)
+				continue;
 			/* Nobody asked for this one: it may lie about since its main was thrown away. */
-			if (!choose(&all[i].super, config, lines, &wanted) &&
-			    !dmr_main_find(&all[i].super.main, wanted.main)) {
+			if (!named && !dmr_main_find(&all[i].super.main, path)) {
 				dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", all[i].path,
 					 cli.config_file);
 				continue;
@@ -313,7 +340,7 @@ static int assemble_scan(struct found *all, unsigned int count, const struct wan
 	if (!waiting && !cli.dry_run)
 		unlink(WAITING);
 	for (i = 0; i < lines; i++) {
-		for (k = 0; k < count && memcmp(all[k].super.uuid, config[i].args.uuid, 16); k++)
+		for (k = 0; k < count && (*all[k].leg || memcmp(all[k].super.uuid, config[i].args.uuid, 16)); k++)
 			;
 		if (k < count || uuid_active(config[i].args.uuid, name))
 			continue;
@@ -329,11 +356,10 @@ static int assemble_one(int argc, char **argv, const struct found *all, unsigned
 {
 	const char *spare = argv[argc > 1];
 	struct dmr_super *super = calloc(1, sizeof(*super));
-	char name[128];
+	char name[128], leg[32];
 	struct stat st;
 	struct wanted wanted;
-	unsigned int i;
-	int r = 0, same = 0;
+	int r = 0;
 
 	if (stat(spare, &st))
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "look at lsblk for the device's name", "spare %s: %s", spare, strerror(errno));
@@ -343,13 +369,14 @@ static int assemble_one(int argc, char **argv, const struct found *all, unsigned
 	else if (!super || !dmr_spare_peek(spare, super))
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "dmremap check says what is on it, dmremap create makes a pair",
 			     "%s is no spare of dm-remap that can be read", spare);
+	else if (dmr_device_is_leg(spare, leg))
+		r = dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that",
+			     "spare %s is a leg of an array (%s)", spare, leg);
 	else if (uuid_active(super->uuid, name))
 		r = dmr_fail(DMR_EXIT_BUSY, "dmremap status shows it", "its pair is active as %s", name);
 	if (r)
 		goto out;
-	for (i = 0; i < count; i++)
-		same += !memcmp(all[i].super.uuid, super->uuid, 16);
-	if (same > 1) {
+	if (rivals(all, count, super->uuid, spare) > 1) {
 		r = refuse_twins(all, count, super);
 		goto out;
 	}
@@ -368,13 +395,6 @@ out:
 	return r;
 }
 
-static bool same_device(const char *a, const char *b)
-{
-	struct stat first, second;
-
-	return !stat(a, &first) && !stat(b, &second) && S_ISBLK(first.st_mode) && first.st_rdev == second.st_rdev;
-}
-
 /* Main carries nothing of ours; what was relocated before would be stale under a new spare. */
 int dmr_main_taken(const char *path)
 {
@@ -385,13 +405,14 @@ int dmr_main_taken(const char *path)
 	int r = config_read(&config, &lines);
 
 	for (i = 0; !r && i < lines; i++)
-		if (*config[i].main && same_device(config[i].main, path))
+		if (*config[i].main && dmr_paths_overlap(config[i].main, path))
 			snprintf(next, sizeof(next), "dmremap assemble --scan; or take %s out of %s", config[i].name,
 				 cli.config_file);
 	all = r ? NULL : scan(&count);
 	for (i = 0; all && i < count; i++)
-		if (dmr_main_find(&all[i].super.main, main) && same_device(main, path))
-			snprintf(next, sizeof(next), "dmremap assemble %s; or wipe that spare by hand (dd)", all[i].path);
+		if (dmr_main_find(&all[i].super.main, main) && dmr_paths_overlap(main, path))
+			snprintf(next, sizeof(next), *all[i].leg ? "start the array that %s is a leg of, and assemble the pair"
+								 : "dmremap assemble %s; or wipe that spare by hand (dd)", all[i].path);
 	free(all);
 	free(config);
 	if (*next)
@@ -407,6 +428,11 @@ int dmr_verb_assemble(int argc, char **argv)
 	struct found *all;
 	int r;
 
+	if (cli.scan && cli.args.new_main)
+		return dmr_fail(DMR_EXIT_USAGE, "name the pair that has another main: dmremap assemble --new-main MAIN SPARE [NAME]",
+				"--new-main is for one pair, not for all that --scan finds");
+	if (cli.configured && !cli.scan)
+		return dmr_fail(DMR_EXIT_USAGE, "say --scan, too", "--configured is for --scan");
 	if (cli.scan == (argc > 0))
 		return dmr_fail(DMR_EXIT_USAGE, "name a spare, or say --scan", "assemble: which pair?");
 	r = dmr_dm_init();

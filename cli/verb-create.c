@@ -101,12 +101,33 @@ static int check_all(const struct dmr_device *main, const struct dmr_device *spa
 	return r;
 }
 
-static int activate(const struct dmr_device *main, const struct dmr_device *spare, const char *name, const char *args)
+/* Are they, after the question, what was shown before it? */
+static int look_again(const char *role, const struct dmr_device *shown)
 {
+	struct dmr_device now;
+	int r = dmr_device_read(shown->path, role, &now);
+
+	if (!r && (now.major != shown->major || now.minor != shown->minor || now.sectors != shown->sectors ||
+		   now.blank != shown->blank || now.ours != shown->ours))
+		r = dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "%s %s is not what it was when it was shown", role,
+			     shown->path);
+	return r;
+}
+
+static int activate(const struct dmr_device *main, const struct dmr_device *spare, const char *name)
+{
+	char devices[2][32], args[256];
 	struct dmr_pair_info pair;
-	char uuid[37], path[PATH_MAX];
 	int r = dmr_dm_need_target();
 
+	/* By their numbers: a name may be another device's by now. */
+	snprintf(devices[0], sizeof(devices[0]), "%u:%u", main->major, main->minor);
+	snprintf(devices[1], sizeof(devices[1]), "%u:%u", spare->major, spare->minor);
+	dmr_table_args(devices[0], devices[1], &cli.args, args, sizeof(args));
+	if (!r)
+		r = look_again("main", main);
+	if (!r)
+		r = look_again("spare", spare);
 	if (!r && !spare->blank)
 		r = dmr_device_wipe(spare);
 	if (!r)
@@ -115,10 +136,9 @@ static int activate(const struct dmr_device *main, const struct dmr_device *spar
 		r = dmr_dm_pair(name, &pair);
 	if (r)
 		return r;
-	dmr_uuid_format(pair.options.uuid, uuid);
 	printf("/dev/mapper/%s is active: use it from now on, never %s alone\n", name, main->path);
-	dmr_stable_path(pair.main_major, pair.main_minor, path);
-	printf("for %s, so that it is assembled at boot:\n%s %s %s\n", cli.config_file, name, uuid, path);
+	printf("for %s, so that it is assembled at boot:\n", cli.config_file);
+	dmr_config_line(&pair);
 	return DMR_EXIT_OK;
 }
 
@@ -141,9 +161,9 @@ int dmr_verb_create(int argc, char **argv)
 	r = check_all(&main, &spare, name);
 	if (r)
 		return r;
-	dmr_table_args(main.path, spare.path, &cli.args, args, sizeof(args));
 	warn_of(&main, &spare);
 	if (cli.dry_run) {
+		dmr_table_args(main.path, spare.path, &cli.args, args, sizeof(args));
 		printf("0 %llu " DMR_TARGET_NAME " %s\n", (unsigned long long)main.sectors, args);
 		return DMR_EXIT_OK;
 	}
@@ -151,7 +171,7 @@ int dmr_verb_create(int argc, char **argv)
 	show_device("spare", &spare, spare.blank ? "is formatted" : "IS ERASED and formatted");
 	printf("pair   /dev/mapper/%s, %u slots\n", name, dmr_segments_for(spare.sectors) * DMR_SEGMENT_SLOTS);
 	r = dmr_confirm();
-	return r ? r : activate(&main, &spare, name, args);
+	return r ? r : activate(&main, &spare, name);
 }
 
 int dmr_verb_stop(int argc, char **argv)

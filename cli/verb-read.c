@@ -219,8 +219,7 @@ static const struct dmr_column list_columns[LIST_COLS] = {
 	[LIST_UUID] = { "uuid", DMR_TEXT, false },
 };
 
-/* A line for the configuration of assemble. */
-static void config_row(const struct dmr_pair_info *pair)
+void dmr_config_line(const struct dmr_pair_info *pair)
 {
 	char path[PATH_MAX], uuid[37];
 
@@ -228,6 +227,9 @@ static void config_row(const struct dmr_pair_info *pair)
 	dmr_uuid_format(pair->options.uuid, uuid);
 	printf("%s %s %s%s%s\n", pair->name, uuid, path, pair->options.no_auto ? " " DMR_ARG_NO_AUTO : "",
 	       pair->options.fail_pending ? " " DMR_ARG_FAIL_PENDING : "");
+	if (strrchr(path, '/') == path + 4)
+		dmr_warn("%s is the kernel's name of main, which may be another disk's after a boot: put a lasting one into the line, if there is one",
+			 path);
 }
 
 static void list_row(const struct dmr_pair_info *pair)
@@ -251,7 +253,7 @@ int dmr_verb_list(int argc, char **argv)
 		goto out;
 	if (cli.config) {
 		for (i = 0; i < count; i++)
-			config_row(&pairs[i]);
+			dmr_config_line(&pairs[i]);
 		goto out;
 	}
 	dmr_out_open("list");

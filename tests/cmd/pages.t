@@ -11,11 +11,21 @@ for page in man/dmremap.8 man/dm-remap.7; do
 done
 text=$(mandoc -Tascii man/dmremap.8 | col -b)
 interface=$(mandoc -Tascii man/dm-remap.7 | col -b)
+# What the page says of a verb, and what of all in its section.
+part_of() { # VERB
+	awk -v verb="$1" '
+		/^\.Ss/ { if (found) exit; text = item = ""; depth = 0 }
+		/^\.Bl/ { depth++ }
+		/^\.El/ && !--depth { item = "" }
+		/^\.It Cm/ && depth == 1 { item = $3; found = found || item == verb }
+		item == "" || item == verb { text = text "\n" $0 }
+		END { print text }' man/dmremap.8
+}
 mapfile -t verbs < <("$dmremap" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 for verb in "${verbs[@]}"; do
 	like "dmremap(8) has $verb" "$text" $'\n     '"$verb( |"$'\n'")"
 	for option in $("$dmremap" "$verb" --help | grep -o -- '--[a-z-]*' | sort -u); do
-		[[ $text == *"$option"* ]] || not_ok "dmremap(8) has $option of $verb" "it has not"
+		[[ $option = --help || $(part_of "$verb") == *"Fl Fl ${option#--}"* ]] || not_ok "dmremap(8) has $option of $verb" "it has not"
 	done
 done
 # The numbers of enum dmr_exit are those of the page.
@@ -90,7 +100,7 @@ printf '#!/bin/sh\necho "%s $*" >>"%s"\nexit 3\n' dmremap "$work/said" >"$work/s
 chmod +x "$work/sys"/*
 PATH=$work/sys:$PATH sh "$work/local-top" 2>/dev/null
 is "the initramfs assembles all pairs, and boots on where one is missing" "$? $(tr '\n' ' ' <"$work/said")" \
-	"0 modprobe -q dm-remap dmremap assemble --scan "
+	"0 modprobe -q dm-remap dmremap assemble --scan --configured "
 mkdir -p build
 (flock 9 && make -s -C cli) 9>build/.cli.lock >/dev/null 2>&1 && make -s install-cli DESTDIR="$work/root" >/dev/null
 is "all is installed" "$(cd "$work/root" && find . -type f | LC_ALL=C sort)" "./lib/udev/rules.d/66-dm-remap.rules
@@ -99,6 +109,7 @@ is "all is installed" "$(cd "$work/root" && find . -type f | LC_ALL=C sort)" "./
 ./usr/sbin/dmremap
 ./usr/share/bash-completion/completions/dmremap
 ./usr/share/initramfs-tools/hooks/dm-remap
+./usr/share/initramfs-tools/scripts/local-block/dm-remap
 ./usr/share/initramfs-tools/scripts/local-top/dm-remap
 ./usr/share/man/man7/dm-remap.7
 ./usr/share/man/man8/dmremap.8"

@@ -18,6 +18,13 @@ run check "$spare"
 is "a healthy spare is clean" "$status $(printf '%s\n' "$out" | sed -n 's/^verdict: //p')" "0 clean"
 run check --json "$spare"
 golden "check answers JSON as documented" check-base.json
+long=$work/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200})/$(printf 'f%.0s' {1..200})
+mkdir -p "$long"
+strange=$long/$'\xff\xc3\xa9\xed\xa0\x80\xc0\xafz"'.img
+make_spare "$strange"
+run check --json "$strange"
+is "a path that is no UTF-8 is text in JSON" "$(printf '%s' "$out" | iconv -f UTF-8 -t UTF-8 2>&1 | sed -n 's/^ *"spare":"\(.*\)",$/\1/p')" \
+	"$long/?é?????z\\\".img"
 run repair "$spare"
 is "there is nothing to repair on it" "$status $out" "0 nothing is to be repaired"
 

@@ -31,6 +31,21 @@ main=$(losetup -f -P --show "$(disk_file main)")
 until_true 10 test -b "${main}p2" || bail "no partitions"
 found_again partition "${main}p2" "$spare" "$other" 'partuuid\.[0-9a-f-]{36}'
 
+# A copy of the whole disk has partitions of the same UUIDs.
+check "two partitions of one id: a pair is made" dmremap create --yes "${main}p2" "$spare" made
+dmremap stop made
+cp "$(disk_file main)" /tmp/disks/copy
+copy=$(losetup -f -P --show /tmp/disks/copy)
+until_true 10 test -b "${copy}p2" || bail "no partitions"
+like "neither is taken" "$(dmremap assemble "$spare" 2>&1; echo $?)" 'one of 2 partitions with its id \(partuuid.*next: .*detach the copy.*1$'
+like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of 2 partitions.*1$'
+check "but one that is named" dmremap assemble "${main}p2" "$spare" made
+dmremap stop made
+losetup -d "$copy"
+check "and without the copy it is found" dmremap assemble "$spare"
+dmremap stop "$(dmremap list -n -o name)"
+dd if=/dev/zero of="$spare" bs=1M count=5 status=none
+
 mk_scsi disk 64M
 blockdev --setra 0 "$disk"
 if dmremap create --yes "$disk" "$spare" probe >/dev/null 2>&1; then

@@ -78,7 +78,7 @@ like "what is done was shown" "$(cat out)" "main .*stays as it is.*spare .*is fo
 uuid=$(status_key safe uuid)
 is "it says what to keep" "$(tail -n 1 out)" "safe $uuid $main"
 check "main keeps its data" holds_pattern /dev/mapper/safe a 0 512
-refuses "a spare that is in use" 3 "belongs to a pair" create --wipe "$other" "$spare"
+refuses "the spare of another pair" 3 "belongs to a pair" create --wipe "$other" "$spare"
 refuses "swapped devices" 3 "is a spare of dm-remap" create "$spare" "$other"
 
 ## Reading
@@ -228,6 +228,9 @@ mk_disk fresh 16M
 is "a scan follows the configuration" "$status $out" "0 /dev/mapper/safe is active"
 like "with its arguments" "$(dmsetup table safe)" "no_auto"
 dmremap stop safe
+run assemble --scan --configured
+is "of all that there is, only that, where that is wanted" "$status $out$err" "0 /dev/mapper/safe is active"
+dmremap stop safe
 refuses "a main whose pair is not active gets no other spare" 4 "belongs to a pair that is not active" create "$main" "$fresh"
 # The first byte behind the magic is the version; a checksum is wrong then, too.
 mk_disk newer 16M
@@ -251,6 +254,8 @@ is "a file behind a loop device is in use" "$status" 4
 sfdisk -q "$main" <<<$'2048,32768\n34816,32768' 2>/dev/null
 losetup -d "$main"
 main=$(losetup -f -P --show "$(disk_file main)")
+refuses "nor does a part of it" 4 "belongs to a pair that is not active" create "${main}p1" "$fresh"
+rm /etc/dm-remap.conf
 run create --dry-run "${main}p1" "${main}p2"
 like "a spare on main's disk is warned of" "$status $err" "^0 .*are on one disk"
 refuses "a partition and its disk overlap" 3 "same device, or overlap" create "$main" "${main}p2"
@@ -269,4 +274,37 @@ is "a spare with content is erased where that is wanted" "$status" 0
 is "and is a spare then" "$(state_of wiped)" active
 run stop wiped
 is "the end" "$status" 0
+
+## What changes while it is asked for
+
+asked() { # MAIN SPARE COMMAND...: done while create waits for its YES
+	local made
+	rm -f answers
+	mkfifo answers
+	dmremap create --wipe --no-auto "$1" "$2" asked <answers >out 2>err & made=$!
+	exec 8>answers
+	shift 2
+	until_true 20 grep -q 'Type YES' err || diag "$(cat err)"
+	"$@"
+	echo YES >&8
+	exec 8>&-
+	wait $made
+	status=$? out=$(cat out) err=$(cat err)
+}
+mk_disk one 16M
+mk_disk two 16M
+ln -sf "$one" link
+asked "$cached" /tmp/link ln -sf "$two" /tmp/link
+like "a spare's name that is another's meanwhile: nothing is made" "$status $err" "^4 .*spare /tmp/link is not what it was when it was shown"
+asked "$cached" "$one" eval 'echo x | dd of="$one" conv=fsync status=none'
+like "nor if something is on it by now" "$status $err" "^4 .*spare $one is not what it was"
+is "which stays there" "$(head -c 1 "$one")" x
+asked "$cached" "$two" true
+is "else it is made" "$status" 0
+is "and the line of its configuration has all of it" "$(tail -n 1 out)" "asked $(status_key asked uuid) $cached no_auto"
+like "which may not last, so it is said" "$err" "warning: $cached is the kernel's name of main"
+run stop asked
+run assemble "$cached" "$two" asked
+is "it is assembled" "$status" 0
+run stop asked
 done_testing

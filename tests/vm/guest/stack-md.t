@@ -192,4 +192,40 @@ check "above md: a leg that goes does not show" eval 'put_pattern $r new 9000 64
 is "above md: nothing is relocated for it" "$(counts)" "active 8 0 0"
 dmremap stop safe
 mdadm --stop /dev/md0 2>/dev/null
+
+## A spare on an array whose superblock is at the end: its legs look like the spare
+
+fresh
+dmsetup remove n
+mk_disk fourth 32M
+mk_disk fifth 32M
+for version in 0.90 1.0; do
+	rm -f /etc/dm-remap.conf
+	for disk in "$fourth" "$fifth"; do dd if=/dev/zero of="$disk" bs=1M oflag=direct status=none 2>/dev/null; done
+	mdadm --create /dev/md0 --run --metadata=$version --level=1 --bitmap=none --raid-devices=2 --assume-clean "$fourth" "$fifth" 2>/dev/null ||
+		bail "no mirror with metadata $version"
+	dmremap create --yes "$other" /dev/md0 above >/tmp/said 2>/tmp/why || bail "no pair: $(cat /tmp/why)"
+	tail -n 1 /tmp/said >/etc/dm-remap.conf
+	dmremap stop above
+	mdadm --stop /dev/md0 2>/dev/null
+	check_fails "md $version: --scan finds no spare while the array is not started" eval 'dmremap assemble --scan >/tmp/said 2>&1'
+	is "md $version: it names both legs" "$(grep -c 'is a leg of an array' /tmp/said)" 2
+	check_fails "md $version: and takes none" dmsetup info above
+	check_fails "md $version: nor when one is named" eval 'dmremap assemble "$other" "$fourth" >/tmp/said 2>&1'
+	like "md $version: which is said" "$(cat /tmp/said)" "spare $fourth is a leg of an array \\(linux_raid_member\\)"
+	check_fails "md $version: nor is one repaired" eval 'dmremap repair --yes "$fourth" >/tmp/said 2>&1'
+	like "md $version: which is said, too" "$(cat /tmp/said)" "spare $fourth is a leg of an array"
+	mdadm --assemble /dev/md0 "$fourth" "$fifth" 2>/dev/null
+	check "md $version: with the array it is assembled" dmremap assemble --scan
+	like "md $version: on the array" "$(dmsetup deps -o devname above)" '\(md0\)'
+	dmremap stop above
+	# A leg that was taken out, and looks like nothing but a spare.
+	mdadm /dev/md0 --fail "$fifth" --remove "$fifth" 2>/dev/null
+	check "md $version: a leg that was taken out is left alone beside the array" dmremap assemble --scan
+	dmremap stop above
+	mdadm --stop /dev/md0 2>/dev/null
+	mdadm --zero-superblock "$fifth"
+	check_fails "md $version: one without md's superblock is no spare of its own" eval 'dmremap assemble --scan >/tmp/said 2>&1'
+	like "md $version: but one of two" "$(cat /tmp/said)" "($fourth and $fifth|$fifth and $fourth) carry one uuid"
+done
 done_testing
