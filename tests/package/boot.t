@@ -15,12 +15,24 @@ check "lvm2, mdadm and cryptsetup are" inside sh -c 'dpkg -i /stack/*.deb' || ba
 
 # An initramfs without ours, to see what comes after it.
 plain=$("$here/root")/root/boot/initrd.img-$release
+"${as_root[@]}" cp "$plain" "$system/tmp/plain"
+listed=$(inside lsinitramfs /tmp/plain)
+like "there is another initramfs" "$listed" 'dm-mod\.ko'
+unlike "which has nothing of ours" "$listed" 'dm-?remap'
+"${as_root[@]}" rm "$system/tmp/plain"
 like "the unit is enabled" "$(readlink "$system/etc/systemd/system/sysinit.target.wants/dm-remap.service")" 'dm-remap\.service$'
 
 "${as_root[@]}" cp -r "$here/guest" "$system/test"
 "${as_root[@]}" ln -s /test/dm-remap-test.service "$system/etc/systemd/system/multi-user.target.wants/"
 "${as_root[@]}" ln -s /test/dm-remap-test.service "$system/etc/systemd/system/"
 "${as_root[@]}" cp "$here/guest/at-its-end" "$system/etc/initramfs-tools/scripts/local-bottom/"
+# The scripts of packages that are not installed here.
+"${as_root[@]}" mkdir "$system/test/refuses"
+dpkg-deb -e "$made/new/dm-remap_${version}_amd64.deb" "$work/control" &&
+	"${as_root[@]}" cp "$work/control/prerm" "$system/test/refuses/dm-remap.deb.prerm"
+for name in dm-remap dm-remap-utils; do
+	rpm -qp --qf '%{PREUN}' "$made/new/$name-$version-1.x86_64.rpm" | "${as_root[@]}" tee "$system/test/refuses/$name.rpm.preun" >/dev/null
+done
 block load | "${as_root[@]}" tee "$system/test/load" >/dev/null
 { echo "old=$old"; echo "version=$version"; } | "${as_root[@]}" tee "$system/test/versions" >/dev/null
 # Elsewhere than the image, which has its own from the first boot on.

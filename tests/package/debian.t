@@ -15,8 +15,12 @@ sums() { (cd "$system/lib/modules" && find . -name 'dm-remap*.ko*' -exec sha256s
 strays() {
 	inside sh -c 'cat /var/lib/dpkg/info/*.list' | LC_ALL=C sort -u >"$work/owned"
 	(cd "$system" && "${as_root[@]}" find . -xdev -path ./proc -prune -o -print) | sed 's/^\.//' | LC_ALL=C sort |
-		LC_ALL=C comm -23 - "$work/owned" |
-		grep -vE "^/(new|old|second|tmp|var/(cache|log|lib/(dpkg|apt|systemd|ucf))|usr/share/mime|usr/lib/modules)(/|\$)|${second//+/\\+}|/__pycache__|^/etc/(ld\.so\.cache|mailcap|alternatives)|^/usr/bin/[a-z0-9]+\$|^/usr/share/man/|/var/lib/dkms/mok\."
+		LC_ALL=C comm -23 - "$work/owned" >"$work/unowned"
+	# What others make, but for what has our name in their folders.
+	{
+		grep -E '/[^/]*dm-?remap' "$work/unowned" | grep -vE '^/(new|old|second|tmp|var/(cache|log|lib/(dpkg|apt)))/'
+		grep -vE "^/(new|old|second|tmp|var/(cache|log|lib/(dpkg|apt|systemd|ucf))|usr/share/mime|usr/lib/modules)(/|\$)|${second//+/\\+}|/__pycache__|^/etc/(ld\.so\.cache|mailcap|alternatives)|^/usr/bin/[a-z0-9]+\$|^/usr/share/man/|/var/lib/dkms/mok\." "$work/unowned"
+	} | LC_ALL=C sort -u
 }
 
 strays >"$work/before"
@@ -38,6 +42,16 @@ check "a second kernel is installed" inside sh -c 'dpkg -i /second/*.deb'
 has "DKMS built dm-remap for it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $second, x86_64: installed"
 is "one module is installed there" "$(modules "$second")" dm-remap
 has "it is for that kernel" " $(inside modinfo -k "$second" -F vermagic dm-remap)" " $second "
+initramfs_has() { # KERNEL: what of ours is in it
+	inside lsinitramfs "/boot/initrd.img-$1" | sed -n 's|.*/\(dm-remap\.ko\).*|\1|p; s|.*/\(dmremap\)$|\1|p' | LC_ALL=C sort | xargs
+}
+in_initramfs() { # KERNEL: the module's checksum there
+	# shellcheck disable=SC2016 # expanded by that shell
+	inside sh -c 'unmkinitramfs "/boot/initrd.img-$1" /tmp/initramfs && find /tmp/initramfs -name "dm-remap.ko*" -exec sha256sum {} +
+		rm -rf /tmp/initramfs' sh "$1" | cut -d ' ' -f 1
+}
+is "command and module are in its initramfs, and in the other's" "$(initramfs_has "$second"), $(initramfs_has "$release")" \
+	"dm-remap.ko dmremap, dm-remap.ko dmremap"
 
 ## A build that fails
 
@@ -58,6 +72,23 @@ is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/
 unlike "and nothing of the old one" "$(inside dkms status 2>/dev/null)" "$old"
 check "the same package again" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "is built again for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
+
+is "both kernels' initramfs have the new module" "$(in_initramfs "$release") $(in_initramfs "$second")" \
+	"$(for k in "$release" "$second"; do sha256sum "$system/lib/modules/$k/updates/dkms/dm-remap.ko" | cut -d ' ' -f 1; done | xargs)"
+
+## A build that is interrupted
+
+before=$(sums)
+inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
+like "a rebuild is killed on its way" "$(tail -n 1 "$work/log")" "building $version"
+check_fails "with builds in the place of others" test ! -e "$system/var/lib/dkms/.dm-remap-before"
+is "the modules are the same" "$(sums)" "$before"
+check "the next one does all of it" inside /usr/lib/dm-remap-dkms/setup rebuild
+is "and leaves nothing of the first" "$(ls -A "$system/var/lib/dkms" | grep -v '^mok\.\|^dkms_dbversion$')" dm-remap
+is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
+inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
+check "after another one the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
+is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 
 ## Build modes
 
@@ -84,6 +115,7 @@ check "apt purges them" apt purge dm-remap-dkms dm-remap-utils
 strays >"$work/after"
 is "nothing is left that was not there before" "$(LC_ALL=C comm -13 "$work/before" "$work/after")" ""
 is "nor does depmod know it" "$(grep -l dm-remap "$system"/lib/modules/*/modules.dep)" ""
+is "nor is it in any initramfs" "$(initramfs_has "$release")$(initramfs_has "$second")" ""
 
 ## One kernel
 

@@ -40,7 +40,7 @@ packages() {
 	mkdir -p "$made"
 	exec 8>"$made/.lock"
 	flock 8
-	stamp=$(cd "$top" && git log -1 --format=%ct; cd "$top" && git ls-files -z --cached --others --exclude-standard \
+	stamp=$(kdir; cat "$(kdir)/include/generated/utsrelease.h"; cd "$top" && git log -1 --format=%ct; cd "$top" && git ls-files -z --cached --others --exclude-standard \
 		Kbuild VERSION CHANGELOG.md README.md Makefile core kernel include cli man system docs packaging LICENSES |
 		xargs -0 sha256sum 2>/dev/null)
 	if [ "$(cat "$made/stamp" 2>/dev/null)" != "$stamp" ]; then
@@ -90,6 +90,7 @@ block() { # NAME: the commands of a block of the documents
 
 # As somebody would who typed them in the folder of the packages, on that system's kernel.
 documented() { # NAME
+	[ "$(block "$1")" ] || not_ok "block $1 of the documents is there" "no document has it"
 	check "block $1 of the documents" inside bash -euc "cd /new
 sudo() { \"\$@\"; }
 modinfo() { command modinfo -k $release \"\$@\"; }

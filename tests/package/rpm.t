@@ -7,6 +7,8 @@
 
 packages || bail "packages are built"
 new_system || bail "a system is made"
+# DKMS asks which system it is on, and puts modules where that wants them.
+printf 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=40\n' | "${as_root[@]}" tee "$system/etc/os-release" >/dev/null
 check "libraries of the command" apt install libdevmapper1.02.1 libblkid1 libsmartcols1 libjson-c5
 
 rpm() { inside rpm --nosignature "$@"; }
@@ -67,10 +69,10 @@ is "modprobe finds it" "$(inside modinfo -k "$release" -F version dm-remap)" "$o
 
 header=$(cd "$system" && find usr/src -path '*common*/include/linux/sort.h')
 "${as_root[@]}" mv "$system/$header" "$work/header"
-before=$(sha256sum "$system/lib/modules/$release/updates/dkms/dm-remap.ko")
+before=$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")
 rpm -U $(of new dm-remap-dkms) >"$work/log" 2>&1
 like "a build that fails is told loudly" "$(cat "$work/log")" "THE BUILD FOR $release FAILED"
-is "the module is the same as before" "$(sha256sum "$system/lib/modules/$release/updates/dkms/dm-remap.ko")" "$before"
+is "the module is the same as before" "$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")" "$before"
 like "DKMS has it still" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 "${as_root[@]}" mv "$work/header" "$system/$header"
 check "with the cause gone it is done by hand" inside /usr/lib/dm-remap-dkms/setup install "$version"
@@ -83,7 +85,15 @@ check "and is upgraded" rpm -U $(of new dm-remap-dkms)
 is "modprobe finds the new one" "$(inside modinfo -k "$release" -F version dm-remap)" "$version"
 is "DKMS has that alone" "$(inside dkms status 2>/dev/null | sed 's/:.*//')" "dm-remap/$version, $release, x86_64"
 check "rpm verifies it" rpm -V dm-remap-dkms
+is "the module is where Fedora has it" "$(modules)" extra/dm-remap.ko
+"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
+check "it is built in the other mode" inside /usr/lib/dm-remap-dkms/setup rebuild
+is "which makes four modules" "$(modules)" "extra/dm-remap-core.ko extra/dm-remap-health.ko extra/dm-remap-meta.ko extra/dm-remap.ko"
+"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+check "and back" inside /usr/lib/dm-remap-dkms/setup rebuild
+is "which leaves one" "$(modules)" extra/dm-remap.ko
 check "it is removed" rpm -e dm-remap-dkms
+is "and with it the module, of which DKMS keeps none as another's" "$(modules)" ""
 is "nothing is left of it" "$(left)" ""
 is "DKMS knows nothing of it" "$(inside dkms status 2>/dev/null)" ""
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The history of errors, an optional part: what `message health` tells with it, and what without it.
+# files: packaging/in-use
 # kernels: one
 . /vm/io.sh
 io_disks 16M 8M
@@ -50,4 +51,11 @@ else
 	check "a pair made anew" dm_create r "$table"
 	is "begins a new history" "$(health write_errors_7d)" 0
 fi
+
+## What packages ask before they remove the module
+
+check_fails "a device keeps it from being removed" eval 'sh /vm/in-use >/tmp/said 2>&1'
+like "with its name" "$(cat /tmp/said)" "Stop these devices first: r "
+dmsetup remove r
+check "modules of ours do not" sh /vm/in-use
 done_testing
