@@ -84,7 +84,7 @@ like "a rebuild is killed on its way" "$(tail -n 1 "$work/log")" "building $vers
 check_fails "with builds in the place of others" test ! -e "$system/var/lib/dkms/.dm-remap-before"
 is "the modules are the same" "$(sums)" "$before"
 check "the next one does all of it" inside /usr/lib/dm-remap-dkms/setup rebuild
-is "and leaves nothing of the first" "$(ls -A "$system/var/lib/dkms" | grep -v '^mok\.\|^dkms_dbversion$')" dm-remap
+is "and leaves nothing of the first" "$(find "$system/var/lib/dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
 is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
 inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
 check "after another one the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
