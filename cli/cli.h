@@ -76,10 +76,18 @@ bool dmr_device_is_leg(const char *path, char type[32]);
 bool dmr_device_is_array(const char *path);
 /* Zeroes where dm-remap and others look first, if it is still the device that was read. 0, or an exit code. */
 int dmr_device_wipe(const struct dmr_device *spare);
-/* Path of the device with this main id; how many there are: partitions of a copied disk have one id. */
-unsigned int dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX]);
-/* What is read from a device next is what is on it: the target writes there past the page cache. */
-void dmr_read_afresh(int fd);
+/* The folder in sysfs of a partition whose disk is in an array, or a path to a disk: what it shows is theirs. */
+bool dmr_partition_is_below(const char *folder);
+/*
+ * Path of the first device with this main id, of those that overlap `near` (NULL: all). How many there are: partitions
+ * of a copied disk have one id.
+ */
+unsigned int dmr_main_find(const struct dmr_main_id *id, const char *near, char path[PATH_MAX]);
+/*
+ * What is read from a device's first bytes (0: all of it) next is what is on it: the target writes there past the
+ * page cache, which others may keep.
+ */
+void dmr_read_afresh(int fd, off_t bytes);
 /* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
 void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
 /* Kernel name and size of a device by number; false: it is gone. */

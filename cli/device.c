@@ -51,6 +51,16 @@ static bool sys_folder(u32 major, u32 minor, char folder[PATH_MAX], bool disk)
 	return true;
 }
 
+static void node_of(const char *name, char path[PATH_MAX])
+{
+	char *at;
+
+	snprintf(path, PATH_MAX, "/dev/%.255s", name);
+	for (at = path; *at; at++)	/* sysfs writes cciss!c0d0 */
+		if (*at == '!')
+			*at = '/';
+}
+
 bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors)
 {
 	char folder[PATH_MAX], line[32];
@@ -76,10 +86,7 @@ void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
 	size_t i, k;
 
 	dmr_device_name(maj, min, name, &sectors);
-	snprintf(path, PATH_MAX, "/dev/%s", name);
-	for (k = 0; path[k]; k++)	/* sysfs writes cciss!c0d0 */
-		if (path[k] == '!')
-			path[k] = '/';
+	node_of(name, path);
 	for (i = 0; i < ARRAY_SIZE(folders); i++) {
 		bool found = false;
 
@@ -163,21 +170,32 @@ static void find_signature(int fd, struct dmr_device *device)
 	blkid_free_probe(probe);
 }
 
+/* Magic near the end: behind it all is as in the array. With another kind, or a stale one, it is not. */
+static bool found_at_end(blkid_probe probe, char type[32])
+{
+	const char *offset = NULL, *found = NULL;
+	u64 bytes = (u64)blkid_probe_get_size(probe);
+
+	if (blkid_probe_lookup_value(probe, "TYPE", &found, NULL))
+		return false;
+	snprintf(type, 32, "%.31s", found);
+	return blkid_probe_lookup_value(probe, "SBMAGIC_OFFSET", &offset, NULL) ||
+	       strtoull(offset, NULL, 10) + (1 << 20) >= bytes;
+}
+
 bool dmr_device_is_leg(const char *path, char type[32])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
-	const char *found = NULL;
+	bool found = false;
 
 	if (probe) {
 		blkid_probe_enable_superblocks(probe, 1);
-		blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE);
+		blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
 		blkid_probe_filter_superblocks_usage(probe, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID);
-		if (!blkid_probe_set_device(probe, fd, 0, 0) && !blkid_do_safeprobe(probe) &&
-		    !blkid_probe_lookup_value(probe, "TYPE", &found, NULL))
-			snprintf(type, 32, "%.31s", found);
-		else
-			found = NULL;
+		if (!blkid_probe_set_device(probe, fd, 0, 0))
+			while (!found && !blkid_do_probe(probe))
+				found = found_at_end(probe, type);
 		blkid_free_probe(probe);
 	}
 	if (fd >= 0)
@@ -196,9 +214,9 @@ bool dmr_device_is_array(const char *path)
 	return !access(folder, F_OK);
 }
 
-void dmr_read_afresh(int fd)
+void dmr_read_afresh(int fd, off_t bytes)
 {
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	posix_fadvise(fd, 0, bytes, POSIX_FADV_DONTNEED);
 }
 
 /* As the kernel looks at a spare before it formats it (FORMAT.md, "Blank"), but for the last MiB's own tables. */
@@ -268,7 +286,7 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 		close(fd);
 		return open_failed(path, role);
 	}
-	dmr_read_afresh(fd);
+	dmr_read_afresh(fd, 0);
 	snprintf(device->name, sizeof(device->name), "%.63s", strrchr(folder, '/') + 1);
 	device->major = major(st.st_rdev);
 	device->minor = minor(st.st_rdev);
@@ -402,7 +420,8 @@ int dmr_device_wipe(const struct dmr_device *spare)
 		return dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "spare %s is not what it was when it was shown",
 				spare->path);
 	}
-	errno = EIO;	/* what a write that is cut short leaves unsaid */
+	if (ok)
+		errno = EIO;	/* what a write that is cut short leaves unsaid */
 
 	/* The first 4 MiB, and the last 2, as README's way by hand. */
 	for (part = 0; part < 2; part++) {
@@ -448,7 +467,8 @@ static bool disk_matches(const char *disk, const struct dmr_main_id *id)
 	if (sys_line(line, sizeof(line), "%s/device/wwid", disk) || sys_line(line, sizeof(line), "%s/wwid", disk)) {
 		if (!strcasecmp(line, wanted))
 			return true;
-		if (id->kind == DMR_ID_T10 && !strncmp(line, "t10.", 4) && strlen(line) == 4u + id->size &&
+		/* The kernel hands out no more than 16 bytes of it. */
+		if (id->kind == DMR_ID_T10 && id->size && !strncmp(line, "t10.", 4) && strlen(line) >= 4u + id->size &&
 		    !memcmp(line + 4, id->id, id->size))
 			return true;
 	}
@@ -472,14 +492,14 @@ static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
 		found = sys_line(line, sizeof(line), "%s/start", parts.gl_pathv[i]) &&
 			strtoull(line, NULL, 10) == start;
 		if (found)
-			snprintf(path, PATH_MAX, "/dev/%s", strrchr(parts.gl_pathv[i], '/') + 1);
+			node_of(strrchr(parts.gl_pathv[i], '/') + 1, path);
 	}
 	globfree(&parts);
 	return found;
 }
 
 /* The disk with this id, or its partition that begins where the id says. Paths of an NVMe below its multipath device have no node. */
-static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
+static bool find_disk(const struct dmr_main_id *id, const char *near, char path[PATH_MAX])
 {
 	bool found = false;
 	glob_t disks;
@@ -492,41 +512,21 @@ static bool find_disk(const struct dmr_main_id *id, char path[PATH_MAX])
 
 		if (!disk_matches(disk, id))
 			continue;
-		if (id->start)
-			found = find_partition(disk, id->start, path);
+		found = !id->start;
+		if (found)
+			node_of(strrchr(disk, '/') + 1, path);
 		else
-			snprintf(path, PATH_MAX, "/dev/%s", strrchr(disk, '/') + 1);
-		found = (found || !id->start) && !access(path, F_OK);
+			found = find_partition(disk, id->start, path);
+		found = found && !access(path, F_OK) && (!near || dmr_paths_overlap(near, path));
 	}
 	globfree(&disks);
 	return found;
 }
 
-/* The partition's own UUID, as the table on its disk has it. */
-static bool partition_is(const char *path, const char *uuid)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
-	const char *got = NULL;
-	bool same = false;
-
-	if (probe) {
-		blkid_probe_enable_superblocks(probe, 0);
-		blkid_probe_enable_partitions(probe, 1);
-		blkid_probe_set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
-		same = !blkid_probe_set_device(probe, fd, 0, 0) && blkid_do_safeprobe(probe) >= 0 &&
-		       !blkid_probe_lookup_value(probe, "PART_ENTRY_UUID", &got, NULL) && !strcasecmp(got, uuid);
-		blkid_free_probe(probe);
-	}
-	if (fd >= 0)
-		close(fd);
-	return same;
-}
-
-/* A disk that is in an array, or a path to a disk, has the partitions of what is above it. */
+/* disk: its folder in sysfs. */
 static bool disk_is_below(const char *disk)
 {
-	char pattern[PATH_MAX], path[128], type[32];
+	char pattern[PATH_MAX], path[PATH_MAX], type[32];
 	glob_t list;
 
 	snprintf(pattern, sizeof(pattern), "%.4000s/holders/*", disk);
@@ -534,44 +534,92 @@ static bool disk_is_below(const char *disk)
 		globfree(&list);
 		return true;
 	}
-	snprintf(path, sizeof(path), "/dev/%.100s", strrchr(disk, '/') + 1);
+	node_of(strrchr(disk, '/') + 1, path);
 	return dmr_device_is_leg(path, type);
 }
 
-static unsigned int find_partitions(const char *uuid, char path[PATH_MAX])
+bool dmr_partition_is_below(const char *folder)
 {
-	unsigned int count = 0;
+	char disk[PATH_MAX], line[32];
+
+	if (!realpath(folder, disk) || !sys_line(line, sizeof(line), "%s/partition", disk))
+		return false;
+	*strrchr(disk, '/') = '\0';
+	return disk_is_below(disk);
+}
+
+/* Partitions of a disk with this UUID, as its table has it: what is on main itself may not be readable. */
+static unsigned int find_on_disk(const char *disk, const char *uuid, const char *near, char path[PATH_MAX])
+{
+	char node[PATH_MAX], pattern[PATH_MAX], line[32];
+	unsigned int major, minor, count = 0;
+	blkid_probe probe = NULL;
+	blkid_partlist list;
+	blkid_partition part;
 	glob_t parts;
 	size_t i;
+	int fd;
 
-	if (glob("/sys/block/*/*/partition", 0, NULL, &parts))
+	snprintf(pattern, sizeof(pattern), "%.4000s/*/partition", disk);
+	if (glob(pattern, 0, NULL, &parts))
 		return 0;
-	for (i = 0; i < parts.gl_pathc; i++) {
-		char *folder = parts.gl_pathv[i], part[128];
-
-		*strrchr(folder, '/') = '\0';
-		snprintf(part, sizeof(part), "/dev/%.100s", strrchr(folder, '/') + 1);
-		if (!partition_is(part, uuid))
-			continue;
-		*strrchr(folder, '/') = '\0';
-		if (disk_is_below(folder))
-			continue;
-		if (!count++)
-			snprintf(path, PATH_MAX, "%s", part);
-	}
+	node_of(strrchr(disk, '/') + 1, node);
+	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		probe = blkid_new_probe();
+	if (probe && !blkid_probe_set_device(probe, fd, 0, 0) && (list = blkid_probe_get_partitions(probe)))
+		for (i = 0; i < parts.gl_pathc; i++) {
+			*strrchr(parts.gl_pathv[i], '/') = '\0';
+			if (!sys_line(line, sizeof(line), "%s/dev", parts.gl_pathv[i]) ||
+			    sscanf(line, "%u:%u", &major, &minor) != 2)
+				continue;
+			part = blkid_partlist_devno_to_partition(list, makedev(major, minor));
+			if (!part || !blkid_partition_get_uuid(part) || strcasecmp(blkid_partition_get_uuid(part), uuid))
+				continue;
+			node_of(strrchr(parts.gl_pathv[i], '/') + 1, node);
+			if (near && !dmr_paths_overlap(near, node))
+				continue;
+			if (!count++)
+				snprintf(path, PATH_MAX, "%s", node);
+		}
 	globfree(&parts);
+	if (probe)
+		blkid_free_probe(probe);
+	if (fd >= 0)
+		close(fd);
 	return count;
 }
 
-unsigned int dmr_main_find(const struct dmr_main_id *id, char path[PATH_MAX])
+static unsigned int find_partitions(const char *uuid, const char *near, char path[PATH_MAX])
+{
+	unsigned int count = 0, here;
+	char found[PATH_MAX];
+	glob_t disks;
+	size_t i;
+
+	if (glob("/sys/block/*", 0, NULL, &disks))
+		return 0;
+	for (i = 0; i < disks.gl_pathc; i++) {
+		here = find_on_disk(disks.gl_pathv[i], uuid, near, found);
+		if (!here || disk_is_below(disks.gl_pathv[i]))
+			continue;
+		if (!count)
+			snprintf(path, PATH_MAX, "%s", found);
+		count += here;
+	}
+	globfree(&disks);
+	return count;
+}
+
+unsigned int dmr_main_find(const struct dmr_main_id *id, const char *near, char path[PATH_MAX])
 {
 	char text[DMR_MAIN_ID_SIZE + 1];
 
 	if (id->kind == DMR_ID_NONE)
 		return 0;
 	if (id->kind != DMR_ID_PARTUUID)
-		return find_disk(id, path);
+		return find_disk(id, near, path);
 	memcpy(text, id->id, id->size);
 	text[id->size] = '\0';
-	return find_partitions(text, path);
+	return find_partitions(text, near, path);
 }

@@ -251,7 +251,8 @@ int main(int argc, char **argv)
 			snprintf(word, sizeof(word), "-%c", optopt);
 			snprintf(what, sizeof(what), code == ':' ? "option \"%.64s\" wants a value"
 								 : "unknown option \"%.64s\"",
-				 optopt > 0 && optopt < 256 && isprint(optopt) ? word : argv[optind - 1]);
+				 optopt > 0 && optopt < 256 && isprint(optopt) && !strchr(argv[optind - 1], '=') ? word
+														 : argv[optind - 1]);
 			return usage(NULL, what);
 		}
 		used[code] = true;

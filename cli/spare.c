@@ -114,7 +114,7 @@ static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 		if (writing && dmr_device_is_leg(path, leg))
 			return dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that",
 					"spare %s is a leg of an array (%s)", path, leg);
-		dmr_read_afresh(fd);
+		dmr_read_afresh(fd, 0);
 	} else {
 		if (behind_loop(path, loop)) {
 			snprintf(next, sizeof(next), "name /dev/%s itself, or detach it (losetup -d)", loop);
@@ -202,8 +202,9 @@ bool dmr_spare_peek(const char *path, struct dmr_super *super)
 	bool found = false;
 	unsigned int i;
 
+	/* No more: it may be anything, mounted, too. */
 	if (fd >= 0)
-		dmr_read_afresh(fd);
+		dmr_read_afresh(fd, dmr_super_sector(DMR_SUPER_COPIES - 1) * DMR_SECTOR_SIZE + DMR_BLOCK_SIZE);
 	for (i = 0; fd >= 0 && copy && block && i < DMR_SUPER_COPIES; i++) {
 		if (pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) !=
 		    (ssize_t)DMR_BLOCK_SIZE || dmr_super_decode(block, i, copy) != DMR_GOOD)

@@ -47,7 +47,7 @@ static bool candidate(const char *folder)
 	held = !glob(path, GLOB_NOSORT, NULL, &list);
 	if (held)
 		globfree(&list);
-	return !held;
+	return !held && !dmr_partition_is_below(folder);
 }
 
 /* All spares that nobody uses. */
@@ -178,14 +178,21 @@ static int find_main(const struct dmr_super *super, const char *spare, struct wa
 {
 	char id[192];
 
-	unsigned int found = *wanted->main ? 1 : dmr_main_find(&super->main, wanted->main);
+	/* This name says no more than the id does. */
+	bool by_id = !strncmp(wanted->main, "/dev/disk/by-partuuid/", 22);
+	unsigned int found = 1;
+	char path[PATH_MAX];
 
+	if (!*wanted->main)
+		found = dmr_main_find(&super->main, NULL, wanted->main);
+	else if (by_id && super->main.kind == DMR_ID_PARTUUID && dmr_main_find(&super->main, NULL, path) > 1)
+		found = 2;
 	if (found == 1)
 		return DMR_EXIT_OK;
 	dmr_main_id_text(&super->main, id, sizeof(id));
 	if (found)
 		return dmr_fail(DMR_EXIT_FAILED, "detach the copy of main, or name the right one: dmremap assemble MAIN SPARE [NAME]",
-				"main of spare %s is one of %u partitions with its id (%s)", spare, found, id);
+				"main of spare %s is one of several partitions with its id (%s)", spare, id);
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "name it: dmremap assemble MAIN SPARE [NAME], or in the configuration",
 			"main of spare %s is not found (its id: %s)", spare, id);
 }
@@ -278,7 +285,7 @@ static bool main_there(const struct dmr_super *super, const struct wanted *wante
 	u64 sectors;
 
 	snprintf(path, sizeof(path), "%s", wanted->main);
-	return (*path || dmr_main_find(&super->main, path)) && !stat(path, &st) && S_ISBLK(st.st_mode) &&
+	return (*path || dmr_main_find(&super->main, NULL, path)) && !stat(path, &st) && S_ISBLK(st.st_mode) &&
 	       dmr_device_name(major(st.st_rdev), minor(st.st_rdev), name, &sectors) && sectors;
 }
 
@@ -326,7 +333,7 @@ static int assemble_scan(struct found *all, unsigned int count, const struct wan
 			if (!named && cli.configured)
 				continue;
 			/* Nobody asked for this one: it may lie about since its main was thrown away. */
-			if (!named && !dmr_main_find(&all[i].super.main, path)) {
+			if (!named && !dmr_main_find(&all[i].super.main, NULL, path)) {
 				dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", all[i].path,
 					 cli.config_file);
 				continue;
@@ -410,7 +417,7 @@ int dmr_main_taken(const char *path)
 				 cli.config_file);
 	all = r ? NULL : scan(&count);
 	for (i = 0; all && i < count; i++)
-		if (dmr_main_find(&all[i].super.main, main) && dmr_paths_overlap(main, path))
+		if (dmr_main_find(&all[i].super.main, path, main))
 			snprintf(next, sizeof(next), *all[i].leg ? "start the array that %s is a leg of, and assemble the pair"
 								 : "dmremap assemble %s; or wipe that spare by hand (dd)", all[i].path);
 	free(all);

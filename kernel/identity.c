@@ -19,7 +19,8 @@ static void dmr_identify_disk(struct gendisk *disk, struct dmr_main_id *id)
 	unsigned int i;
 	int size;
 
-	if (!disk->fops->get_unique_id)
+	/* A mapping passes on its disk's id in newer kernels, also where it is a part of that disk. */
+	if (!disk->fops->get_unique_id || !strncmp(disk->disk_name, "dm-", 3))
 		return;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		size = disk->fops->get_unique_id(disk, id->id, kinds[i].type);

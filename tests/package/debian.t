@@ -87,6 +87,7 @@ check "the next one does all of it" inside /usr/lib/dm-remap-dkms/setup rebuild
 is "and leaves nothing of the first" "$(find "$system/var/lib/dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
 is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
 inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
+like "another one is killed" "$(tail -n 1 "$work/log")" "building $version"
 check "after another one the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 

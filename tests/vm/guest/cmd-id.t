@@ -37,8 +37,8 @@ dmremap stop made
 cp "$(disk_file main)" /tmp/disks/copy
 copy=$(losetup -f -P --show /tmp/disks/copy)
 until_true 10 test -b "${copy}p2" || bail "no partitions"
-like "neither is taken" "$(dmremap assemble "$spare" 2>&1; echo $?)" 'one of 2 partitions with its id \(partuuid.*next: .*detach the copy.*1$'
-like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of 2 partitions.*1$'
+like "neither is taken" "$(dmremap assemble "$spare" 2>&1; echo $?)" 'one of several partitions with its id \(partuuid.*next: .*detach the copy.*1$'
+like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of several partitions.*1$'
 check "but one that is named" dmremap assemble "${main}p2" "$spare" made
 dmremap stop made
 losetup -d "$copy"
@@ -61,6 +61,14 @@ if dmremap create --yes "$disk" "$spare" probe >/dev/null 2>&1; then
 else
 	not_ok "a pair on a SCSI disk" "none"
 fi
+
+# A part of a disk is not that disk, whatever kernels say.
+dm_create part "0 $(($(sectors "$disk") / 2)) linear $disk 0"
+check "a pair on a part of a disk is made" dmremap create --yes /dev/mapper/part "$spare" part-pair
+dmremap stop part-pair
+like "which remembers no identity" "$(dmremap dump "$spare")" $'main_id: none\n'
+dd if=/dev/zero of="$spare" bs=1M count=5 status=none
+dmsetup remove part
 
 # A mapping has no identity that the kernel knows, and a number that is another the next time.
 dm_create volume "0 $(sectors "$other") linear $other 0"

@@ -299,11 +299,18 @@ like "a spare's name that is another's meanwhile: nothing is made" "$status $err
 asked "$cached" "$one" eval 'echo x | dd of="$one" conv=fsync status=none'
 like "nor if something is on it by now" "$status $err" "^4 .*spare $one is not what it was"
 is "which stays there" "$(head -c 1 "$one")" x
+# Who has it open keeps in the cache what it was.
+exec 7<"$two"
+cat <"$two" >/dev/null
 asked "$cached" "$two" true
 is "else it is made" "$status" 0
 is "and the line of its configuration has all of it" "$(tail -n 1 out)" "asked $(status_key asked uuid) $cached no_auto"
 like "which may not last, so it is said" "$err" "warning: $cached is the kernel's name of main"
+dmremap remap asked 80 8 >/dev/null
 run stop asked
+run dump -n -o sector,owned "$two"
+is "what is read from a spare is what is on it" "$status $(echo $out)" "0 80 11111111"
+exec 7<&-
 run assemble "$cached" "$two" asked
 is "it is assembled" "$status" 0
 run stop asked
