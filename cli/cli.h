@@ -93,6 +93,8 @@ void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
 /* Kernel name and size of a device by number; false: it is gone. */
 bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors);
 
+/* Where the node of a device is that sysfs has under this name. */
+void dmr_device_node(const char *name, char *path, size_t size);
 /* A name of the device that lasts over boots. */
 void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX]);
 

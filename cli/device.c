@@ -51,11 +51,11 @@ static bool sys_folder(u32 major, u32 minor, char folder[PATH_MAX], bool disk)
 	return true;
 }
 
-static void node_of(const char *name, char path[PATH_MAX])
+void dmr_device_node(const char *name, char *path, size_t size)
 {
 	char *at;
 
-	snprintf(path, PATH_MAX, "/dev/%.255s", name);
+	snprintf(path, size, "/dev/%s", name);
 	for (at = path; *at; at++)	/* sysfs writes cciss!c0d0 */
 		if (*at == '!')
 			*at = '/';
@@ -86,7 +86,7 @@ void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX])
 	size_t i, k;
 
 	dmr_device_name(maj, min, name, &sectors);
-	node_of(name, path);
+	dmr_device_node(name, path, PATH_MAX);
 	for (i = 0; i < ARRAY_SIZE(folders); i++) {
 		bool found = false;
 
@@ -492,7 +492,7 @@ static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
 		found = sys_line(line, sizeof(line), "%s/start", parts.gl_pathv[i]) &&
 			strtoull(line, NULL, 10) == start;
 		if (found)
-			node_of(strrchr(parts.gl_pathv[i], '/') + 1, path);
+			dmr_device_node(strrchr(parts.gl_pathv[i], '/') + 1, path, PATH_MAX);
 	}
 	globfree(&parts);
 	return found;
@@ -514,7 +514,7 @@ static bool find_disk(const struct dmr_main_id *id, const char *near, char path[
 			continue;
 		found = !id->start;
 		if (found)
-			node_of(strrchr(disk, '/') + 1, path);
+			dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
 		else
 			found = find_partition(disk, id->start, path);
 		found = found && !access(path, F_OK) && (!near || dmr_paths_overlap(near, path));
@@ -534,7 +534,7 @@ static bool disk_is_below(const char *disk)
 		globfree(&list);
 		return true;
 	}
-	node_of(strrchr(disk, '/') + 1, path);
+	dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
 	return dmr_device_is_leg(path, type);
 }
 
@@ -563,7 +563,7 @@ static unsigned int find_on_disk(const char *disk, const char *uuid, const char 
 	snprintf(pattern, sizeof(pattern), "%.4000s/*/partition", disk);
 	if (glob(pattern, 0, NULL, &parts))
 		return 0;
-	node_of(strrchr(disk, '/') + 1, node);
+	dmr_device_node(strrchr(disk, '/') + 1, node, PATH_MAX);
 	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
 		probe = blkid_new_probe();
@@ -576,7 +576,7 @@ static unsigned int find_on_disk(const char *disk, const char *uuid, const char 
 			part = blkid_partlist_devno_to_partition(list, makedev(major, minor));
 			if (!part || !blkid_partition_get_uuid(part) || strcasecmp(blkid_partition_get_uuid(part), uuid))
 				continue;
-			node_of(strrchr(parts.gl_pathv[i], '/') + 1, node);
+			dmr_device_node(strrchr(parts.gl_pathv[i], '/') + 1, node, PATH_MAX);
 			if (near && !dmr_paths_overlap(near, node))
 				continue;
 			if (!count++)

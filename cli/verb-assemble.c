@@ -54,7 +54,7 @@ static bool candidate(const char *folder)
 static struct found *scan(unsigned int *count)
 {
 	struct found *all = calloc(MAX_FOUND, sizeof(*all));
-	unsigned int i, k;
+	unsigned int i;
 	glob_t list;
 
 	*count = 0;
@@ -65,10 +65,7 @@ static struct found *scan(unsigned int *count)
 
 		if (!candidate(list.gl_pathv[i]))
 			continue;
-		snprintf(f->path, sizeof(f->path), "/dev/%.64s", strrchr(list.gl_pathv[i], '/') + 1);
-		for (k = 0; f->path[k]; k++)	/* sysfs writes cciss!c0d0 */
-			if (f->path[k] == '!')
-				f->path[k] = '/';
+		dmr_device_node(strrchr(list.gl_pathv[i], '/') + 1, f->path, sizeof(f->path));
 		if (!dmr_spare_peek(f->path, &f->super))
 			continue;
 		if (!dmr_device_is_leg(f->path, f->leg))
