@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the parts of `dmremap` have in common: options, exit codes, errors, and the small helpers
- * over libblkid and sysfs (device.c), libdevmapper (dm.c), libsmartcols and json-c (output.c), the
- * core's codec (spare.c) and long runs of messages (progress.c).
+ * over sysfs (sysfs.c) and libblkid (probe.c, find-main.c, device.c), libdevmapper (dm.c), libsmartcols
+ * and json-c (output.c), the core's codec (spare.c) and long runs of messages (progress.c).
  */
 #ifndef DMREMAP_CLI_H
 #define DMREMAP_CLI_H
@@ -56,7 +56,6 @@ struct dmr_device {
 	char signature[128];	/* what libblkid finds there, "" if nothing */
 	u64 sectors;
 	u32 block;		/* logical block size, bytes */
-	u64 start;		/* on its disk, sectors */
 	bool read_only, zoned, write_back, crypt, blank, ours;
 	char leaf[DMR_MAX_LEAVES][64];	/* the disks below */
 	unsigned int leaves;
@@ -67,15 +66,22 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 /* Nobody else may have it: 0, or an exit code after saying who has. */
 int dmr_device_free(const char *path, const char *role);
 bool dmr_devices_share_disk(const struct dmr_device *a, const struct dmr_device *b);
-bool dmr_devices_overlap(const struct dmr_device *a, const struct dmr_device *b);
-/* The same by their paths, as far as one is the other, or its disk. */
-bool dmr_paths_overlap(const char *a, const char *b);
-/* Is it a leg of a RAID that keeps its superblock at the end, so that its beginning looks like the array's? type: as blkid says. */
-bool dmr_device_is_leg(const char *path, char type[32]);
-/* Is it an array of md? */
-bool dmr_device_is_array(const char *path);
 /* Zeroes where dm-remap and others look first, if it is still the device that was read. 0, or an exit code. */
 int dmr_device_wipe(const struct dmr_device *spare);
+/* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
+void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
+
+/* probe.c */
+/* Is it a leg of a RAID that keeps its superblock at the end, so that its beginning looks like the array's? type: as blkid says. */
+bool dmr_device_is_leg(const char *path, char type[32]);
+/*
+ * What is read from a device's first bytes (0: all of it) next is what is on it: the target writes there past the
+ * page cache, which others may keep.
+ */
+void dmr_read_afresh(int fd, off_t bytes);
+
+/* find-main.c */
+bool dmr_paths_overlap(const char *a, const char *b);	/* dmr_sys_overlap() of their nodes */
 /* The folder in sysfs of a partition whose disk is in an array, or a path to a disk: what it shows is theirs. */
 bool dmr_partition_is_below(const char *folder);
 /*
@@ -83,16 +89,12 @@ bool dmr_partition_is_below(const char *folder);
  * of a copied disk have one id.
  */
 unsigned int dmr_main_find(const struct dmr_main_id *id, const char *near, char path[PATH_MAX]);
-/*
- * What is read from a device's first bytes (0: all of it) next is what is on it: the target writes there past the
- * page cache, which others may keep.
- */
-void dmr_read_afresh(int fd, off_t bytes);
-/* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
-void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
+
+/* sysfs.c */
+/* Is it an array of md? */
+bool dmr_device_is_array(const char *path);
 /* Kernel name and size of a device by number; false: it is gone. */
 bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors);
-
 /* Where the node of a device is that sysfs has under this name. */
 void dmr_device_node(const char *name, char *path, size_t size);
 /* A name of the device that lasts over boots. */

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "cli.h"
+#include "sysfs.h"
 
 #define MAX_FOUND	256u
 #define WAITING		"/run/dm-remap.waiting"		/* for the udev rule: scan again with the next device */
@@ -28,26 +29,7 @@ struct wanted {
 /* Is something above it (a holder), or is it too short? Then it is no spare that waits for us. */
 static bool candidate(const char *folder)
 {
-	char path[PATH_MAX];
-	unsigned long long sectors = 0;
-	bool held;
-	glob_t list;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%.4000s/size", folder);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fscanf(f, "%llu", &sectors) != 1)
-		sectors = 0;
-	fclose(f);
-	if (sectors < DMR_MIN_SPARE)
-		return false;
-	snprintf(path, sizeof(path), "%.4000s/holders/*", folder);
-	held = !glob(path, GLOB_NOSORT, NULL, &list);
-	if (held)
-		globfree(&list);
-	return !held && !dmr_partition_is_below(folder);
+	return dmr_sys_number("%s/size", folder) >= DMR_MIN_SPARE && !dmr_sys_held(folder) && !dmr_partition_is_below(folder);
 }
 
 /* All spares that nobody uses. */

@@ -4,6 +4,7 @@
  * itself, with main's identity as it sees it, so that here nothing of the format is written.
  */
 #include "cli.h"
+#include "sysfs.h"
 
 void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size)
 {
@@ -16,7 +17,7 @@ void dmr_table_args(const char *main, const char *spare, const struct dmr_option
 /* What device-mapper and the target would refuse, said with what to do. */
 static int check_kinds(const struct dmr_device *main, const struct dmr_device *spare)
 {
-	if (dmr_devices_overlap(main, spare))
+	if (dmr_sys_overlap(main->major, main->minor, spare->major, spare->minor))
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "name two devices that have no sector in common",
 				"%s and %s are the same device, or overlap", main->path, spare->path);
 	if (main->ours)

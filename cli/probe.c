@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is on a device: signatures, superblocks of RAID at its end, ours, or nothing.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "cli.h"
+#include "probe.h"
+
+bool dmr_probe_open(struct dmr_probe *probe, const char *path)
+{
+	probe->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (probe->fd < 0)
+		return false;
+	probe->blkid = blkid_new_probe();
+	if (probe->blkid && !blkid_probe_set_device(probe->blkid, probe->fd, 0, 0))
+		return true;
+	dmr_probe_close(probe);
+	return false;
+}
+
+void dmr_probe_close(struct dmr_probe *probe)
+{
+	if (probe->blkid)
+		blkid_free_probe(probe->blkid);
+	close(probe->fd);
+}
+
+void dmr_probe_signature(const char *path, char *text, size_t size)
+{
+	const char *type = NULL, *label = NULL;
+	struct dmr_probe probe;
+	char *at;
+
+	text[0] = '\0';
+	if (!dmr_probe_open(&probe, path))
+		return;
+	blkid_probe_enable_superblocks(probe.blkid, 1);
+	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL);
+	blkid_probe_enable_partitions(probe.blkid, 1);
+	if (blkid_do_fullprobe(probe.blkid) >= 0) {
+		if (blkid_probe_lookup_value(probe.blkid, "TYPE", &type, NULL) &&
+		    blkid_probe_lookup_value(probe.blkid, "PTTYPE", &type, NULL))
+			type = NULL;
+		if (blkid_probe_lookup_value(probe.blkid, "LABEL", &label, NULL))
+			label = NULL;
+		if (type)
+			snprintf(text, size, label ? "%s \"%s\"" : "%s", type, label);
+		for (at = text; *at; at++)	/* a label is somebody else's text */
+			*at = isascii(*at) && isprint(*at) ? *at : '?';
+	}
+	dmr_probe_close(&probe);
+}
+
+/* Magic near the end: behind it all is as in the array. With another kind, or a stale one, it is not. */
+static bool found_at_end(blkid_probe probe, char type[32])
+{
+	const char *offset = NULL, *found = NULL;
+	u64 bytes = (u64)blkid_probe_get_size(probe);
+
+	if (blkid_probe_lookup_value(probe, "TYPE", &found, NULL))
+		return false;
+	snprintf(type, 32, "%.31s", found);
+	return blkid_probe_lookup_value(probe, "SBMAGIC_OFFSET", &offset, NULL) ||
+	       strtoull(offset, NULL, 10) + (1 << 20) >= bytes;
+}
+
+bool dmr_device_is_leg(const char *path, char type[32])
+{
+	struct dmr_probe probe;
+	bool found = false;
+
+	if (!dmr_probe_open(&probe, path))
+		return false;
+	blkid_probe_enable_superblocks(probe.blkid, 1);
+	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
+	blkid_probe_filter_superblocks_usage(probe.blkid, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID);
+	while (!found && !blkid_do_probe(probe.blkid))
+		found = found_at_end(probe.blkid, type);
+	dmr_probe_close(&probe);
+	return found;
+}
+
+void dmr_read_afresh(int fd, off_t bytes)
+{
+	posix_fadvise(fd, 0, bytes, POSIX_FADV_DONTNEED);
+}
+
+bool dmr_is_blank(int fd, u64 sectors)
+{
+	static const u64 mib = 1 << 20;
+	u64 bytes = sectors * DMR_SECTOR_SIZE, at[] = { 0, mib, 2 * mib, 3 * mib, 0 };
+	u8 *buffer = dmr_buffer_alloc(mib);
+	size_t length[] = { mib, DMR_BLOCK_SIZE, DMR_BLOCK_SIZE, DMR_BLOCK_SIZE, mib };
+	bool blank = buffer && bytes >= 5 * mib;
+	unsigned int i;
+
+	at[4] = bytes - mib;
+	for (i = 0; blank && i < ARRAY_SIZE(at); i++)
+		blank = pread(fd, buffer, length[i], (off_t)at[i]) == (ssize_t)length[i] &&
+			dmr_block_is_blank(buffer, length[i]);
+	dmr_buffer_free(buffer, mib);
+	return blank;
+}
+
+bool dmr_is_ours(int fd)
+{
+	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; block && !found && i < DMR_SUPER_COPIES; i++)
+		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
+			(ssize_t)DMR_BLOCK_SIZE && dmr_block_is_ours(block);
+	dmr_buffer_free(block, DMR_BLOCK_SIZE);
+	return found;
+}
