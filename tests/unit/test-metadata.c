@@ -519,6 +519,73 @@ static void table_changed_by_others_is_not_built_on(void **state)
 	}
 }
 
+static void one_later(struct dmr_super *super)
+{
+	super->generation++;
+}
+
+static void one_earlier(struct dmr_super *super)
+{
+	super->generation--;
+}
+
+/* C23: after a hibernation the superblocks say whether the map in memory is still that of the disk. */
+static void what_others_changed_is_seen(void **state)
+{
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct content garbage;
+	struct disk disk, blank;
+	struct state built;
+	u32 copy;
+
+	(void)state;
+	memset(garbage.byte, 0x5a, sizeof(garbage.byte));
+	build(&small, &disk, &built);
+	assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+	assert_int_equal(spare_activate(&meta), 0);
+	disk = now.disk;
+	assert_int_equal(meta.super_good, 0xf);
+	assert_int_equal(dmr_recheck(&meta), 0);
+	for (copy = 0; copy < DMR_SUPER_COPIES; copy++) {
+		change_super(copy, one_later);
+		assert_int_equal(dmr_recheck(&meta), -ESTALE);
+		now.disk = disk;
+		change_super(copy, other_pair);
+		assert_int_equal(dmr_recheck(&meta), -ESTALE);
+		now.disk = disk;
+		change_super(copy, next_version);
+		assert_int_equal(dmr_recheck(&meta), -ESTALE);
+		/* Set back, unless it is a copy that could not be written. */
+		now.disk = disk;
+		change_super(copy, one_earlier);
+		assert_int_equal(dmr_recheck(&meta), -ESTALE);
+		meta.super_good &= ~(1u << copy);
+		assert_int_equal(dmr_recheck(&meta), 0);
+		meta.super_good = 0xf;
+		/* One that tells nothing is one too few, with another. */
+		now.disk = disk;
+		now.disk.block[copy] = pool_number(garbage.byte);
+		assert_int_equal(dmr_recheck(&meta), 0);
+		now.unreadable[(copy + 1) % DMR_SUPER_COPIES] = true;
+		assert_int_equal(dmr_recheck(&meta), -EIO);
+		now.unreadable[(copy + 1) % DMR_SUPER_COPIES] = false;
+		now.disk = disk;
+	}
+	meta.super_good = 1;
+	assert_int_equal(dmr_recheck(&meta), -EIO);
+	dmr_metadata_exit(&meta);
+
+	memset(&blank, 0, sizeof(blank));
+	now_insert(&blank);
+	assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+	assert_true(meta.blank);
+	assert_int_equal(dmr_recheck(&meta), 0);
+	now.disk.block[2] = disk.block[2];
+	assert_int_equal(dmr_recheck(&meta), -ESTALE);
+	dmr_metadata_exit(&meta);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +602,7 @@ int main(void)
 		cmocka_unit_test(left_alone_comes_last),
 		cmocka_unit_test(growing_without_memory_changes_nothing),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
+		cmocka_unit_test(what_others_changed_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("metadata", tests, crash_set_up, crash_tear_down);

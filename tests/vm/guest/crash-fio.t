@@ -32,7 +32,7 @@ verdicts() { # of each block: its offset, and old, new or the first wrong word
 		for (i = 1; i <= 512; i++) { if ($i != 0) old = 0; if ($i != at) { new = 0; if (!old) wrong = $i } }
 		print at, new ? "new" : old ? "old" : "wrong " wrong }'
 }
-lost=0 wrong=0 cut=0 acknowledged=0
+lost=0 wrong=0 cut=0 acknowledged=0 relocated=0
 for ((point = 1; point <= points; point++)); do
 	RANDOM=$((${crash_seed:-1} * 1000 + point))
 	seed=$RANDOM
@@ -40,13 +40,14 @@ for ((point = 1; point <= points; point++)); do
 	io_faulty m "$lower" cache power p
 	io_faulty s "$under" cache power p
 	io_pair
-	message m bad_random 0 $((blocks * 8)) 12 8 $seed write
+	message m bad_random 0 $((blocks * 8)) 12 8 $seed write || bail "no bad sectors"
 	power_fails $seed || bail "the power does not fail"
 	fio_runs $seed
 	[ "$(state_of m)" != off ] || cut=$((cut + 1))
 	dmsetup remove r
 	message m restore
 	io_pair || bail "point $point: the pair is not loaded again"
+	relocated=$((relocated + $(used_slots r)))
 	verdicts >/tmp/verdicts
 	synced >/tmp/synced
 	n=$(grep -c '' /tmp/synced)
@@ -60,6 +61,7 @@ done
 diag "fio: $cut crash points in all, $acknowledged synced blocks"
 num "C13: the power did fail" $cut -gt $((points * 2 / 3))
 num "C13: fio had synced something" $acknowledged -gt $((points * 10))
+num "C13: some of it was relocated" $relocated -gt $points
 is "C13: nothing that fio had synced is lost" $lost 0
 is "C13: no block holds what was not written to it" $wrong 0
 done_testing

@@ -180,7 +180,7 @@ check "C18: the worker's second read is on its way" message m wait waiting 1 600
 before=$(counters m writes)
 writes b 1000 8 & writer=$!
 check "C18: elsewhere writes go on" writes b 1016 8
-until_true 20 in_io dd
+check "C18: one is at the unit" until_true 20 in_io dd
 check_fails "C18: a write to the unit waits" message m wait writes $((before + 2)) 1000
 message m release
 wait $writer
@@ -247,7 +247,7 @@ done
 message m wait waiting 1 60000
 wait $reader
 get_sectors $r 1000 8 >/tmp/got 2>/dev/null & reader=$!
-until_true 20 in_io dd
+check "C4: a read waits while a unit becomes pending" until_true 20 in_io dd
 before=$(asked 1000 8)
 message m release 1 fail medium
 ends_badly "C4: with fail_pending a read that waited while it became pending fails" $reader

@@ -115,9 +115,9 @@ counters() { # DEVICE KEY...
 # 4 MiB of sectors that all differ, to write slices of: what is where tells which write it was.
 io_noise() { pattern "noise $RANDOM" 0 8192 >$noise; }
 io_model() { # a copy of what the device holds now
-	dd if=$r of=$model bs=1M iflag=direct status=none
+	dd if=$r of=$model bs=1M iflag=direct status=none || bail "the device does not read"
 }
-same_as_model() { cmp <(dd if=$r bs=1M iflag=direct status=none) $model; }
+same_as_model() { [ "$(stat -c %s $model)" = $(($(sectors $r) * 512)) ] && cmp <(dd if=$r bs=1M iflag=direct status=none) $model; }
 # One bio to the device, and the same to the model. COUNT up to 2048.
 io_write() { # SECTOR COUNT NOISE-SECTOR
 	dd if=$noise of=$r bs=$(($2 * 512)) count=1 skip=$(($3 * 512)) seek=$(($1 * 512)) conv=notrunc \

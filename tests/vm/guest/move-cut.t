@@ -34,8 +34,9 @@ for case in 'none 1' 'none 2' 'none 3' 'none 4' 'none 5' 'none 6' 'none 7' 'all 
 	message s cut_mode "$mode" fail_after writes $((3 + n)) ioerr 'then' cut
 	moving
 	status=$?
-	after_cut
 	name="power fails at write $n of a move, $mode of the cache survives"
+	is "C13: $name: so it does" "$(state_of s)" off
+	after_cut
 	check "C13: $name: what was in the unit is there" rescued
 	if [ $status = 0 ]; then
 		check "C13: $name: the acknowledged write, too" holds b 1002 2
@@ -60,6 +61,7 @@ for seed in 1 2 3 4 5 6; do
 	flush
 	message s cut_mode random $seed fail_after flush 1 ioerr 'then' cut
 	moving
+	is "C13: power fails at the first flush of a move, random $seed: so it does" "$(state_of s)" off
 	after_cut
 	check "C13: power fails at the first flush of a move, random $seed: what was in the unit is there" eval 'rescued && old_or_new'
 done

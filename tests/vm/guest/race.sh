@@ -75,7 +75,7 @@ killer() { # main's sectors, several at once; now and then some are well again
 		clauses+=" good $(one_of "${hot[@]}") 512"
 		[ $((RANDOM % 4)) != 0 ] || clauses+=" good $((RANDOM * 3)) 8192"
 		# shellcheck disable=SC2086 # words
-		message m $clauses
+		message m $clauses || oops "killer"
 		sleep 0.1
 	done
 }
@@ -230,7 +230,11 @@ race_round() { # KIND SECONDS
 	is "C15: $kind: nobody was refused what must work" "$(sort /tmp/oops 2>/dev/null | uniq -c | head -n 5)" ""
 	diag "$(wc -l </tmp/lives) suspends, reloads, renames; $(dmsetup status --noflush -u race)"
 	num "C15: $kind: there were some" "$(wc -l </tmp/lives)" -ge 3
-	[ "$kind" != gentle ] || is "C15: gentle: nothing is wrong" "$(field 1)" active
+	if [ "$kind" = gentle ]; then
+		is "C15: gentle: nothing is wrong" "$(field 1)" active
+		num "C3: gentle: units were relocated" "$(used_slots r)" -gt 20
+		num "C7: gentle: and moved" "$(bad_slots r)" -gt 0
+	fi
 	again "$kind"
 }
 again() { # KIND: all is well, and stays so over a removal

@@ -8,9 +8,7 @@
 # drivers: dm-crypt dm-integrity xts aesni-intel sha256-ssse3 algif_skcipher
 # timeout: 300
 # kernels: one
-. /vm/io.sh
-document=/vm/STACKS.md
-. /vm/doc.sh
+. /vm/stack-files.sh
 modprobe -q dm-crypt || skip_all "this kernel has no dm-crypt"
 # As it is typed, but for the costs: the guest is slow.
 cryptsetup() {
@@ -21,16 +19,9 @@ cryptsetup() {
 	esac
 }
 integritysetup() { command integritysetup -q "$@"; }
-mkdir -p /mnt/a /run/cryptsetup
-counts() { # with the state: owned, pending sectors and bad slots; settled
-	dmsetup suspend --noflush safe && dmsetup resume safe
-	status_of safe | cut -d ' ' -f 1,3-5
-}
-sums() { (cd /mnt/a && echo 3 >/proc/sys/vm/drop_caches && sha256sum --quiet -c /tmp/sums); }
+mkdir -p /run/cryptsetup
 # Text that is found wherever it lies in plain.
-files() { # NAME...: of 2 MiB each
-	(cd /mnt/a && for f; do yes "secret of $f $RANDOM" | head -c 2M >"$f"; done && sync && sha256sum ./[a-z0-9] >/tmp/sums)
-}
+content() { yes "secret of $1 $RANDOM" | head -c $file_size; } # NAME
 in_plain() { grep -aq "secret of" "$(disk_file "$1")"; } # DISK
 disks() { # blank and healthy again; a header of LUKS takes 16 MiB
 	io_disks 64M 48M
@@ -44,7 +35,7 @@ disks_away() {
 
 disks
 cryptsetup luksFormat $m && cryptsetup open $m plain && mkfs.ext4 -q /dev/mapper/plain && mount /dev/mapper/plain /mnt/a || bail "no LUKS"
-files 1 2 3
+first_files 1 2 3
 umount /mnt/a
 run_block luks
 mount /dev/mapper/plain /mnt/a
@@ -82,7 +73,7 @@ mkfs.ext4 -q /dev/mapper/safe
 mount /dev/mapper/safe /mnt/a
 at=$(dmsetup table plain | cut -d ' ' -f 8)
 message m bad_every $((at + 8192)) 0 64 8 write
-files 1 2 3 4 5 6
+first_files 1 2 3 4 5 6
 check "a pair on LUKS: all files are read" sums
 message s sync
 check "a pair on LUKS: so it is, on a spare that is not encrypted" in_plain store
@@ -98,7 +89,7 @@ unlike "a pair on LUKS: with an encrypted spare there is no such warning" "$(cat
 mkfs.ext4 -q /dev/mapper/safe
 mount /dev/mapper/safe /mnt/a
 message m bad_every $((at + 8192)) 0 64 8 write
-files 1 2 3 4 5 6
+first_files 1 2 3 4 5 6
 check "a pair on LUKS: all files are read" sums
 num "a pair on LUKS: some from the spare" "$(owned_sectors safe)" -ge 1000
 message s sync

@@ -8,16 +8,11 @@
 # drivers: raid1 raid456
 # timeout: 300
 # kernels: one
-. /vm/io.sh
-document=/vm/STACKS.md
-. /vm/doc.sh
+. /vm/stack-files.sh
+file_size=4M
 modprobe -q raid1 && modprobe -q raid456 || skip_all "this kernel has no raid1 or raid456"
-mkdir -p /run/mdadm /etc/mdadm /mnt/a
+mkdir -p /run/mdadm /etc/mdadm
 md=/sys/block/md0/md
-counts() { # owned, pending sectors and bad slots, with the state; settled
-	dmsetup suspend --noflush safe && dmsetup resume safe
-	status_of safe | cut -d ' ' -f 1,3-5
-}
 idle() { [ "$(cat $md/sync_action)" = idle ]; }
 action() { # ACTION: prints how many sectors differed
 	echo "$1" >$md/sync_action
@@ -28,10 +23,6 @@ legs() { # how many are missing, and what md has noted as bad on them
 	echo "$(cat $md/degraded)$(cat $md/dev-*/bad_blocks)"
 }
 leg() { echo $md/dev-"$(basename "$(readlink -f "/sys/dev/block/$(dmsetup info -c --noheadings -o major,minor --separator : "$1")")")"; } # DM-NAME
-sums() { (cd /mnt/a && echo 3 >/proc/sys/vm/drop_caches && sha256sum --quiet -c /tmp/sums); }
-files() { # NAME...: of 4 MiB each
-	(cd /mnt/a && for f; do head -c 4M /dev/urandom >"$f"; done && sync && sha256sum ./* >/tmp/sums 2>/dev/null)
-}
 
 ## A mirror of which one disk begins to die
 
@@ -41,7 +32,7 @@ MAIN=$m SPARE=$s OTHER=$other
 mdadm --create /dev/md0 --metadata=1.2 --level=1 --bitmap=internal --raid-devices=2 --assume-clean $MAIN "$OTHER" 2>/dev/null || bail "no mirror"
 mkfs.ext4 -q /dev/md0 && mount /dev/md0 /mnt/a || bail "no file system"
 rmdir /mnt/a/lost+found
-files 1 2 3 4 5 6
+first_files 1 2 3 4 5 6
 run_block md-slide
 check "md: the leg comes back above dm-remap, with what its bitmap says" until_true 60 idle
 is "md: no leg is missing" "$(legs)" 0

@@ -8,18 +8,12 @@
 # drivers: nbd
 # timeout: 300
 # kernels: one
-. /vm/io.sh
-document=/vm/STACKS.md
-. /vm/doc.sh
+. /vm/stack-files.sh
 modprobe -q nbd nbds_max=4 || skip_all "this kernel has no nbd"
 ip link set lo up
-mkdir -p /mnt/a /etc/nbd-server
+mkdir -p /etc/nbd-server
 SERVER=127.0.0.1
 r=/dev/mapper/safe
-counts() { # with the state: owned, pending sectors and bad slots; settled
-	dmsetup suspend --noflush safe && dmsetup resume safe
-	status_of safe | cut -d ' ' -f 1,3-5
-}
 
 # The server and its children are a group of processes.
 listens() { netstat -ltn 2>/dev/null | grep -q ':10809 '; }

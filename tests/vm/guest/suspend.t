@@ -36,7 +36,9 @@ is "C10: active" "$(state_of r)" active
 is "C10: nothing is pending, no slot is bad" "$(status_of r | cut -d ' ' -f 4,5)" "0 0"
 is "C10: only what is bad was relocated" "$(message r list | awk '$2 != 8 || $1 % 2048 || $3 != "owned"' | grep -v next)" ""
 is "C3: all of what is bad was" "$(owned_sectors r)" 512
-check "C15: what is written is there" io_again
+io_model
+check "C15: created again" io_again
+check "C15: what is written is there" same_as_model
 put_pattern $r after 0 2048
 check "C15: and it works" holds_pattern $r after 0 2048
 done_testing

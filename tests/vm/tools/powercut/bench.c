@@ -248,12 +248,19 @@ char map_kind(const struct map *map, uint64_t sector)
 	return low < map->count && map->run[low].sector <= sector ? map->run[low].kind : 'm';
 }
 
+static void most(unsigned int *seen, unsigned int now)
+{
+	if (*seen < now)
+		*seen = now;
+}
+
 /* Runs go up and do not overlap, no sector of the spare serves twice, all are slots', and the status says the same. */
 void map_validate(const struct map *map)
 {
 	static char text[DM_TEXT];
 	uint8_t *taken = calloc(spare_sectors, 1);
 	unsigned long long owned = 0, pending = 0, status_owned, status_pending;
+	unsigned int slots, bad;
 	uint64_t end = 0, at;
 	unsigned int i;
 
@@ -276,8 +283,12 @@ void map_validate(const struct map *map)
 		}
 	}
 	free(taken);
-	if (dm_status(R, text) || sscanf(text, "%*s %*s %llu %llu", &status_owned, &status_pending) != 2)
+	if (dm_status(R, text) ||
+	    sscanf(text, "%*s %u/%*u %llu %llu %u", &slots, &status_owned, &status_pending, &bad) != 4)
 		die("r has no status");
+	most(&happened.slots, slots);
+	most(&happened.bad_slots, bad);
+	most(&happened.pending, status_pending);
 	/* A sector that is owned and pending is listed as pending. */
 	if (status_owned < owned || status_owned > owned + pending || status_pending != pending)
 		violation("the list has %llu owned and %llu pending sectors, the status '%s'", owned, pending, text);

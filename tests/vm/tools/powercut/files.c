@@ -95,6 +95,7 @@ static void *writer(void *arg)
 	while (buffer && budget-- && write_file(&random, me, buffer)) {
 		pthread_mutex_lock(&lock);
 		acknowledged++;
+		happened.synced++;
 		pthread_cond_broadcast(&progress);
 		pthread_mutex_unlock(&lock);
 	}
@@ -245,4 +246,6 @@ void run_files(const char *name, unsigned int points)
 		files_round(&random);
 	}
 	pair_remove();
+	if (!happened.synced || !happened.slots)
+		violation("%s: nothing was synced, or nothing relocated", type);
 }

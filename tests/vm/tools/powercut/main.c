@@ -13,6 +13,7 @@
 
 uint64_t seed = 1;
 unsigned int crash_points, violations, refused;
+struct happened happened;
 
 void violation(const char *format, ...)
 {
@@ -95,6 +96,9 @@ int main(int argc, char **argv)
 	bench_close();
 	printf("%s - C13: %s: nothing is lost, nothing is invented, the map is what it was\n",
 	       violations || !crash_points ? "not ok" : "ok", name);
+	printf("# %s: up to %u slots used, %u bad, %u sectors pending; %u loads with moved tables, %u requests met, %u times grown, %u files synced\n",
+	       name, happened.slots, happened.bad_slots, happened.pending, happened.moved_tables, happened.requests,
+	       happened.grown, happened.synced);
 	printf("# %s: %u crash points in %ld s, %u violations, %u loads refused for a damaged copy\n", name,
 	       crash_points, (long)(time(NULL) - begun), violations, refused);
 	return 0;

@@ -21,6 +21,12 @@
 extern uint64_t seed;			/* of the pair's life, and of the scenario: powercut -s */
 extern unsigned int crash_points, violations, refused;
 
+/* What has happened in all rounds together: a scenario without any of what it is for has shown nothing. */
+extern struct happened {
+	unsigned int slots, bad_slots, pending;	/* the most that a load has found */
+	unsigned int moved_tables, requests, grown, synced;
+} happened;
+
 __attribute__((format(printf, 1, 2)))
 void violation(const char *format, ...);	/* any thread */
 __attribute__((format(printf, 1, 2)))

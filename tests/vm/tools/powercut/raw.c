@@ -337,7 +337,8 @@ static void ask(uint64_t *random, const char *verb)
 {
 	unsigned int at = below(random, USED / 8) * 8;
 
-	dm_message(R, NULL, "%s %llu %u", verb, (unsigned long long)model[at].sector, 1 + below(random, MOST));
+	happened.requests += !dm_message(R, NULL, "%s %llu %u", verb, (unsigned long long)model[at].sector,
+					 1 + below(random, MOST));
 }
 
 static void grow(void)
@@ -345,7 +346,7 @@ static void grow(void)
 	if (spare_sectors + SEGMENT > spare_most)
 		return;
 	spare_grow(spare_sectors + SEGMENT);
-	dm_message(R, NULL, "grow");
+	happened.grown += !dm_message(R, NULL, "grow");
 }
 
 static void meddle(uint64_t *random)
@@ -452,6 +453,26 @@ static void run_threads(uint64_t *random)
 	free(buffer);
 }
 
+/* An alternate's block is zero until a table moves there. */
+static bool tables_have_moved(void)
+{
+	char path[64], *block = buffer_new(8);
+	unsigned int segment, place, i;
+	bool moved = false;
+	int fd;
+
+	snprintf(path, sizeof(path), DM_PATH "%s", S);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	for (segment = 0; segment < 2; segment++)
+		for (place = 253; place < 255; place++)
+			if (pread(fd, block, 8 * SECTOR, (FIRST_SEGMENT + segment * SEGMENT + place * 8) * SECTOR) > 0)
+				for (i = 0; i < 8 * SECTOR; i++)
+					moved |= block[i];
+	close(fd);
+	free(block);
+	return moved;
+}
+
 static bool round_of(uint64_t *random)
 {
 	static struct map before;
@@ -477,6 +498,7 @@ static bool round_of(uint64_t *random)
 				violation("sector %llu was the spare's before the cut",
 					  (unsigned long long)before.run[i].sector + j);
 	judge_all("after the cut");
+	happened.moved_tables += tables_have_moved();
 	return true;
 }
 
@@ -511,6 +533,24 @@ static void begin_life(uint64_t *random)
 	map_read(&map);
 }
 
+static void expect(unsigned int weight, unsigned int count, const char *what)
+{
+	if (weight && !count)
+		violation("%s: %s", profile->name, what);
+}
+
+static void account(void)
+{
+	const struct profile *p = profile;
+
+	expect(p->dying, happened.slots, "nothing was relocated");
+	expect(p->slots, happened.bad_slots, "no slot was found bad");
+	expect(p->tables, happened.moved_tables, "no table has moved");
+	expect(p->unreadable, happened.pending, "nothing was pending");
+	expect(p->remap + p->unremap + p->retest, happened.requests, "no request was met");
+	expect(p->grow, happened.grown, "the spare has not grown");
+}
+
 void run_raw(const char *name, unsigned int points)
 {
 	unsigned int i, begun = crash_points, life = 0;
@@ -533,4 +573,5 @@ void run_raw(const char *name, unsigned int points)
 				break;
 	}
 	pair_remove();
+	account();
 }
