@@ -8,9 +8,12 @@
 #define DMREMAP_CLI_H
 
 #include <limits.h>
+#include <sys/types.h>
 #include "args.h"
 #include "codec.h"
 #include "metadata.h"
+
+_Static_assert(sizeof(off_t) == 8, "spares are longer than 2 GiB");
 
 /* Documented in dmremap(8); scripts rely on them. */
 enum dmr_exit {

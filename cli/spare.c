@@ -57,13 +57,15 @@ static const struct dmr_metadata_io spare_io = { .read = spare_read, .write = sp
 /* A file behind a loop device may be an active spare: its name is in sysfs. */
 static bool behind_loop(const char *path, char device[64])
 {
-	char real[PATH_MAX], backing[PATH_MAX];
+	struct stat file, behind;
+	char backing[PATH_MAX];
 	bool found = false;
 	glob_t list;
 	size_t i;
 	FILE *f;
 
-	if (!realpath(path, real) || glob("/sys/block/loop*/loop/backing_file", 0, NULL, &list))
+	/* By its inode, for it may have other names. */
+	if (stat(path, &file) || glob("/sys/block/loop*/loop/backing_file", 0, NULL, &list))
 		return false;
 	for (i = 0; !found && i < list.gl_pathc; i++) {
 		f = fopen(list.gl_pathv[i], "re");
@@ -71,7 +73,7 @@ static bool behind_loop(const char *path, char device[64])
 			continue;
 		if (fgets(backing, sizeof(backing), f)) {
 			backing[strcspn(backing, "\n")] = '\0';
-			found = !strcmp(backing, real);
+			found = !stat(backing, &behind) && behind.st_dev == file.st_dev && behind.st_ino == file.st_ino;
 			if (found)
 				sscanf(list.gl_pathv[i], "/sys/block/%63[^/]", device);
 		}

@@ -79,7 +79,7 @@ static const char *refused_next(const struct dmr_spare_file *spare)
 		return "dmremap create MAIN SPARE makes a pair of it";
 	for (i = 0; i < DMR_SUPER_COPIES; i++)
 		if (spare->super_verdict[i] == DMR_BAD_VERSION || spare->super_verdict[i] == DMR_BAD_FEATURES)
-			return "use the dm-remap that wrote it, or a newer one";
+			return "use the dm-remap that wrote it, or a later one that knows its format";
 	return "write nothing to it; copy it with ddrescue, and see what dmremap dump finds on the copy";
 }
 

@@ -16,7 +16,7 @@ enum dmr_verdict {
 	DMR_BLANK,		/* all zeroes */
 	DMR_NOT_OURS,		/* no magic */
 	DMR_BAD_CRC,
-	DMR_BAD_VERSION,	/* a newer format */
+	DMR_BAD_VERSION,	/* another format */
 	DMR_BAD_TYPE,
 	DMR_BAD_POSITION,	/* ours, but from another place */
 	DMR_BAD_UUID,		/* another pair's */

@@ -258,8 +258,13 @@ static int dmr_commit_segment(struct dmr_metadata *meta, struct dmr_change *chan
 		}
 	}
 	r = dmr_table_commit(meta, segment, touched);
-	if (r || segment < meta->super->in_use)
+	if (segment < meta->super->in_use)
 		return r;
+	/* No load reads the tables of a segment that is not in use. */
+	if (r) {
+		*touched = false;
+		return r;
+	}
 	meta->super->in_use = segment + 1;
 	return dmr_super_commit(meta);
 }
@@ -411,27 +416,27 @@ void dmr_slot_bad(struct dmr_metadata *meta, u32 slot)
 		WRITE_ONCE(meta->frozen, r);
 }
 
-void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
-		struct dmr_unit *unit)
+/* The map's change for as many of these as there is memory for: *count. NULL: not even for the first. */
+static struct dmr_map_change *dmr_prepare_some(struct dmr_metadata *meta, const struct dmr_change *change,
+					       u32 *count, struct dmr_unit *unit)
 {
-	struct dmr_map_change *map_change = NULL;
-	u32 n = 0;
-	int r;
+	struct dmr_map_change *map_change;
+	u32 n;
 
-	if (meta->frozen || meta->broken) {
-		dmr_decide(change, 0, count, DMR_FAILED);
-		goto out;
+	for (;;) {
+		n = dmr_change_units(change, *count, DMR_READY, unit);
+		map_change = dmr_prepare(meta, unit, n);
+		if (map_change || *count < 2)
+			return map_change;
+		*count /= 2;
 	}
-	n = dmr_change_units(change, count, DMR_READY, unit);
-	if (!n)
-		goto out;
-	map_change = dmr_prepare(meta, unit, n);
-	if (!map_change) {
-		WRITE_ONCE(meta->full, true);
-		dmr_decide(change, 0, count, DMR_FAILED);
-		goto out;
-	}
-	r = dmr_commit_tables(meta, change, count);
+}
+
+static void dmr_commit_some(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
+			    struct dmr_map_change *map_change, struct dmr_unit *unit)
+{
+	int r = dmr_commit_tables(meta, change, count);
+
 	if (!r) {
 		dmr_map_publish(meta->map, map_change);
 		dmr_retire_moved(meta, change, count);
@@ -440,7 +445,31 @@ void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
 		WRITE_ONCE(meta->frozen, r);
 		dmr_publish_rest(meta, change, count, unit);
 	}
-out:
+}
+
+void dmr_commit(struct dmr_metadata *meta, struct dmr_change *change, u32 count,
+		struct dmr_unit *unit)
+{
+	struct dmr_map_change *map_change;
+	bool no_memory = false;
+	u32 from, n;
+
+	if (!meta->frozen && !meta->broken)
+		meta->tried += dmr_any(change, 0, count, DMR_READY);
+	for (from = 0; from < count && !no_memory && !meta->frozen && !meta->broken; from += n) {
+		n = 1;
+		if (change[from].fate != DMR_READY)
+			continue;
+		n = count - from;
+		map_change = dmr_prepare_some(meta, change + from, &n, unit);
+		if (map_change)
+			dmr_commit_some(meta, change + from, n, map_change, unit);
+		else
+			no_memory = true;
+	}
+	dmr_decide(change, 0, count, DMR_FAILED);
 	dmr_settle_slots(meta, change, count);
-	meta->tried += n != 0;
+	/* Said last: slots that come back would take it back. */
+	if (no_memory)
+		WRITE_ONCE(meta->full, true);
 }

@@ -95,7 +95,7 @@ static int dmr_load_super(struct dmr_metadata *meta, char *why)
 			newer = verdict;
 	}
 	if (newer != DMR_GOOD)
-		r = dmr_refuse(why, "spare %s: superblock: %s: a newer dm-remap is needed",
+		r = dmr_refuse(why, "spare %s: superblock: %s: another version of dm-remap is needed",
 			       meta->name, dmr_verdict_text(newer));
 	else if (!valid)
 		r = 0;
@@ -255,12 +255,17 @@ static bool dmr_remember_moves(struct dmr_loader *l, const struct dmr_entry *ent
 
 static u32 dmr_moves_of(const struct dmr_loader *l, u32 slot)
 {
-	u32 i;
+	u32 low = 0, high = l->moved_count, middle;
 
-	for (i = 0; i < l->moved_count; i++)
-		if (l->moved[i].slot == slot)
-			return l->moved[i].moves;
-	return 0;
+	/* They were met in the order of their slots. */
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (l->moved[middle].slot < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < l->moved_count && l->moved[low].slot == slot ? l->moved[low].moves : 0;
 }
 
 static int dmr_retire_later(struct dmr_metadata *meta, u32 slot)
@@ -364,6 +369,7 @@ static int dmr_load_table(struct dmr_loader *l, u32 segment, void *copy[2], cons
 		if (r)
 			return r;
 	}
+	dmr_spare_set_generation(meta->slots, segment, generation[best]);
 	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
 		dmr_table_get(copy[best], i, &entry);
 		r = dmr_load_entry(l, segment * DMR_SEGMENT_SLOTS + i, &entry);

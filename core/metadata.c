@@ -126,8 +126,20 @@ static bool dmr_table_read_copy(struct dmr_metadata *meta, u32 segment, u8 place
 	return false;
 }
 
+/*
+ * Making both copies equal to another map than the one in memory would lose what has been written since, and what is
+ * written from now on.
+ */
+static int dmr_table_differs(const struct dmr_metadata *meta, u32 segment)
+{
+	dmr_log_error("%s: another copy of the table of segment %u can be read than the newest: remove the device and load it again",
+		      meta->name, segment);
+	return -EUCLEAN;
+}
+
 int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 {
+	u64 known = dmr_spare_generation(meta->slots, segment);
 	u64 generation[2] = { 0, 0 };
 	bool valid[2];
 	u8 place[2];
@@ -152,6 +164,8 @@ int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 		if (valid[1] && generation[1] == generation[0])
 			meta->table_good |= 1u << 1;
 	}
+	if (known && known != generation[meta->table_good == 1u << 1])
+		return dmr_table_differs(meta, segment);
 	return 0;
 }
 
@@ -166,9 +180,12 @@ static int dmr_table_relocate(struct dmr_metadata *meta, u32 segment, unsigned i
 			      u64 generation)
 {
 	u8 place[2], to;
+	unsigned int i;
 
 	dmr_super_places(meta->super, segment, place);
-	for (to = 0; to < DMR_TABLE_PLACES; to++) {
+	for (i = 0; i < DMR_TABLE_PLACES; i++) {
+		/* The nearest first, so that the copies stay far from each other. */
+		to = which ? DMR_TABLE_PLACES - 1 - i : i;
 		if (to == place[0] || to == place[1])
 			continue;
 		if (dmr_table_write(meta, segment, to, generation))
@@ -192,6 +209,8 @@ int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
 	int r;
 
 	*touched = true;
+	/* If this fails nobody knows which one is read next. */
+	dmr_spare_set_generation(meta->slots, segment, 0);
 	for (i = 0; i < 2; i++, which = !which) {
 		dmr_super_places(meta->super, segment, place);
 		r = dmr_table_write(meta, segment, place[which], generation);
@@ -200,6 +219,7 @@ int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
 		if (r)
 			return r;
 	}
+	dmr_spare_set_generation(meta->slots, segment, generation);
 	return 0;
 }
 
@@ -222,6 +242,7 @@ int dmr_format(struct dmr_metadata *meta)
 	for (i = 0; i < 2; i++)
 		if (!dmr_table_write(meta, 0, place[i], generation))
 			good |= 1u << i;
+	dmr_spare_set_generation(meta->slots, 0, generation);
 	r = good ? dmr_super_commit(meta) : -EIO;
 	if (!r && good != 3) {
 		meta->table_good = good;
@@ -236,16 +257,6 @@ int dmr_format(struct dmr_metadata *meta)
 	return r;
 }
 
-static bool dmr_is_retired(const struct dmr_metadata *meta, u32 slot)
-{
-	u32 i;
-
-	for (i = 0; i < meta->retire_count; i++)
-		if (meta->retire[i] == slot)
-			return true;
-	return false;
-}
-
 static bool dmr_entry_was_loaded(struct dmr_metadata *meta, u32 slot, const struct dmr_entry *entry)
 {
 	enum dmr_slot_state state = dmr_spare_get(meta->slots, slot);
@@ -253,17 +264,17 @@ static bool dmr_entry_was_loaded(struct dmr_metadata *meta, u32 slot, const stru
 
 	if (entry->state == DMR_SLOT_FREE || entry->state == DMR_SLOT_BAD)
 		return state == entry->state;
+	if (!dmr_map_get(meta->map, entry->unit, &unit))
+		return false;
+	/* To be retired: another slot's entry for the unit has won. */
 	if (state == DMR_SLOT_BAD)
-		return dmr_is_retired(meta, slot);
-	return dmr_map_get(meta->map, entry->unit, &unit) && unit.slot == slot &&
+		return unit.slot != slot;
+	return unit.slot == slot &&
 	       unit.owned == entry->owned && unit.pending == entry->pending &&
 	       unit.lost == (entry->state == DMR_SLOT_LOST);
 }
 
-/*
- * The newest copy that can be read now need not be the one that could be read at load. Making both copies
- * equal to another map than the one in memory would lose what is written from now on.
- */
+/* The newest copy that can be read now need not be the one that could be read at load. */
 static int dmr_table_read_loaded(struct dmr_metadata *meta, u32 segment)
 {
 	struct dmr_entry entry;
@@ -273,11 +284,8 @@ static int dmr_table_read_loaded(struct dmr_metadata *meta, u32 segment)
 	for (i = 0; !r && i < DMR_SEGMENT_SLOTS; i++) {
 		dmr_table_get(meta->block[0], i, &entry);
 		if (!dmr_entry_was_loaded(meta, segment * DMR_SEGMENT_SLOTS + i, &entry))
-			r = -EUCLEAN;
+			r = dmr_table_differs(meta, segment);
 	}
-	if (r == -EUCLEAN)
-		dmr_log_error("%s: another copy of the table of segment %u can be read than when it was loaded: remove the device and load it again",
-			      meta->name, segment);
 	return r;
 }
 

@@ -16,6 +16,7 @@
 struct dmr_spare_chunk {
 	u64 available[CHUNK_WORDS];	/* segments in use that have free slots */
 	u8 free[CHUNK_SEGMENTS];	/* slots; 0 in segments that are not in use */
+	u64 generation[CHUNK_SEGMENTS];	/* of the table; 0: none is known */
 	u64 taken[CHUNK_SEGMENTS][SEGMENT_WORDS];
 	u64 bad[CHUNK_SEGMENTS][SEGMENT_WORDS];
 	u64 left[CHUNK_SEGMENTS][SEGMENT_WORDS];	/* taken, but only left alone */
@@ -339,6 +340,17 @@ bool dmr_spare_come_back(struct dmr_spare *spare)
 		any |= dmr_segment_comes_back(spare, segment);
 	spare->any_left = false;
 	return any;
+}
+
+u64 dmr_spare_generation(const struct dmr_spare *spare, u32 segment)
+{
+	return segment < spare->in_use ? dmr_chunk_of(spare, segment)->generation[segment % CHUNK_SEGMENTS] : 0;
+}
+
+void dmr_spare_set_generation(struct dmr_spare *spare, u32 segment, u64 generation)
+{
+	if (segment < spare->in_use)
+		dmr_chunk_of(spare, segment)->generation[segment % CHUNK_SEGMENTS] = generation;
 }
 
 /* Taking */

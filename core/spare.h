@@ -28,6 +28,10 @@ u32 dmr_spare_in_use(const struct dmr_spare *spare);
 void dmr_spare_set(struct dmr_spare *spare, u32 slot, enum dmr_slot_state state);
 enum dmr_slot_state dmr_spare_get(const struct dmr_spare *spare, u32 slot);
 
+/* The generation of a segment's table that this memory agrees with: of the newest copy that was loaded or written. 0: none. */
+u64 dmr_spare_generation(const struct dmr_spare *spare, u32 segment);
+void dmr_spare_set_generation(struct dmr_spare *spare, u32 segment, u64 generation);
+
 /*
  * Takes up to `want` consecutive free slots (never across a segment), from `hint` on if that is
  * free (DMR_NO_SLOT: no wish). Prefers a run of all that are wanted, and segments in use before a

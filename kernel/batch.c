@@ -45,7 +45,8 @@ static bool dmr_wants_slot(const struct dmr_change *c)
 /* Gives a slot to each unit that has none; units in a row get slots in a row. */
 static void dmr_find_slots(struct dmr_target *t, struct dmr_batch *b)
 {
-	u32 hint = DMR_NO_SLOT, i, got, want;
+	u32 hint = DMR_NO_SLOT, i, got = 1, want;
+	bool none = false;
 
 	for (i = 0; i < b->count; i += got) {
 		got = 1;
@@ -54,7 +55,9 @@ static void dmr_find_slots(struct dmr_target *t, struct dmr_batch *b)
 		for (want = 1; i + want < b->count && dmr_wants_slot(&b->change[i + want]) &&
 		     b->piece[i + want].unit == b->piece[i].unit + want; want++)
 			;
-		got = dmr_take_slots(&t->pair->meta, b->change, b->count, i, want, hint);
+		/* None comes free meanwhile, and a search that was in vain may have been long. */
+		got = none ? 0 : dmr_take_slots(&t->pair->meta, b->change, b->count, i, want, hint);
+		none = !got;
 		if (got) {
 			hint = b->change[i + got - 1].will.slot + 1;
 		} else {

@@ -15,7 +15,7 @@
 #define DMR_UNIT_SECTORS	8u
 
 #define DMR_MAGIC		0x50414d45522d4d44ULL	/* "DM-REMAP" */
-#define DMR_VERSION		1u
+#define DMR_VERSION		2u	/* 1 was never released; its alternates lay beside B */
 
 enum dmr_block_type {
 	DMR_TYPE_SUPER = 1,
@@ -33,7 +33,7 @@ enum dmr_block_type {
 #define DMR_SEGMENT_BASE	8192u			/* segment 0 starts at 4 MiB */
 #define DMR_SEGMENT_SECTORS	2048u			/* 1 MiB */
 #define DMR_SEGMENT_BLOCKS	256u
-#define DMR_SEGMENT_SLOTS	252u			/* blocks 1 to 252 */
+#define DMR_SEGMENT_SLOTS	252u			/* blocks 2 to 253 */
 #define DMR_MIN_SPARE		(DMR_SEGMENT_BASE + DMR_SEGMENT_SECTORS)	/* 5 MiB */
 #define DMR_MAX_SLOTS		4294967295ULL
 #define DMR_MAX_SEGMENTS	17043521u		/* DMR_MAX_SLOTS / DMR_SEGMENT_SLOTS */
@@ -42,11 +42,12 @@ enum dmr_block_type {
 
 /*
  * The four places of a segment that can hold a copy of its table. Copies are in
- * places A and B unless the superblock lists the segment as relocated.
+ * places A and B unless the superblock lists the segment as relocated. Two lie at either end,
+ * so that no damaged run of up to 512 KiB leaves fewer than two.
  */
 #define DMR_TABLE_PLACES	4u
 #define DMR_PLACE_A		0u	/* block 0 */
-#define DMR_PLACE_ALT1		1u	/* block 253 */
+#define DMR_PLACE_ALT1		1u	/* block 1 */
 #define DMR_PLACE_ALT2		2u	/* block 254 */
 #define DMR_PLACE_B		3u	/* block 255 */
 
@@ -136,7 +137,7 @@ static inline __u64 dmr_super_sector(unsigned int copy)
 
 static inline __u64 dmr_table_sector(__u32 segment, unsigned int place)
 {
-	static const __u8 block[DMR_TABLE_PLACES] = { 0, 253, 254, 255 };
+	static const __u8 block[DMR_TABLE_PLACES] = { 0, 1, 254, 255 };
 
 	return DMR_SEGMENT_BASE + (__u64)segment * DMR_SEGMENT_SECTORS +
 	       block[place] * DMR_BLOCK_SECTORS;
@@ -145,7 +146,7 @@ static inline __u64 dmr_table_sector(__u32 segment, unsigned int place)
 static inline __u64 dmr_slot_sector(__u32 slot)
 {
 	return DMR_SEGMENT_BASE + (__u64)(slot / DMR_SEGMENT_SLOTS) * DMR_SEGMENT_SECTORS +
-	       (1 + slot % DMR_SEGMENT_SLOTS) * DMR_BLOCK_SECTORS;
+	       (2 + slot % DMR_SEGMENT_SLOTS) * DMR_BLOCK_SECTORS;
 }
 
 /* How many segments a spare of so many sectors has room for; 0 if it is too short. */

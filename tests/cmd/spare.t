@@ -119,7 +119,7 @@ for verb in check dump repair; do
 	truncate -s 6M "$spare"
 	refuses "$verb: a truncated spare" 10 "truncated" "$verb" "$spare"
 	make_spare "$spare" "$images/load-refused-version.img"
-	refuses "$verb: a newer version's spare" 10 "newer dm-remap is needed" "$verb" "$spare"
+	refuses "$verb: a newer version's spare" 10 "another version of dm-remap is needed" "$verb" "$spare"
 done
 make_spare "$spare"
 (

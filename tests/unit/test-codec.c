@@ -236,8 +236,8 @@ struct patch {
 
 static const struct patch super_patches[] = {
 	{ "magic", 0, 8, 1, DMR_NOT_OURS },
-	{ "version 0", 8, 2, 0, DMR_BAD_VERSION },
-	{ "version 2", 8, 2, 2, DMR_BAD_VERSION },
+	{ "version 1", 8, 2, 1, DMR_BAD_VERSION },
+	{ "version 3", 8, 2, 3, DMR_BAD_VERSION },
 	{ "type table", 10, 2, DMR_TYPE_TABLE, DMR_BAD_TYPE },
 	{ "type 3", 10, 2, 3, DMR_BAD_TYPE },
 	{ "another copy's position", 32, 8, 2048, DMR_BAD_POSITION },
@@ -593,7 +593,7 @@ static void a_table_can_be_sealed_for_one_place_after_the_other(void **state)
 /* Entry 0 of the example is at 64; it is used, owned 0xff. */
 static const struct patch table_patches[] = {
 	{ "type super", 10, 2, DMR_TYPE_SUPER, DMR_BAD_TYPE },
-	{ "version 2", 8, 2, 2, DMR_BAD_VERSION },
+	{ "version 3", 8, 2, 3, DMR_BAD_VERSION },
 	{ "uuid, first", 16, 1, 0, DMR_BAD_UUID },
 	{ "uuid, last", 31, 1, 0, DMR_BAD_UUID },
 	{ "position", 32, 8, 8192, DMR_BAD_POSITION },
@@ -738,7 +738,7 @@ static void a_segment_has_room_for_its_tables_and_slots_and_nothing_else(void **
 	for (i = 0; i < DMR_SEGMENT_SLOTS; i++) {
 		u64 at = dmr_slot_sector(segment * DMR_SEGMENT_SLOTS + i) - base;
 
-		assert_int_equal(at, 8 * (1 + i));
+		assert_int_equal(at, 8 * (2 + i));
 		seen[at / 8]++;
 	}
 	for (i = 0; i < DMR_SEGMENT_BLOCKS; i++)
@@ -957,8 +957,8 @@ static void each_field_is_in_the_document_where_it_is_on_disk(void **state)
 	free(document);
 }
 
-/* Written once by version 1.0.0: they must be read for ever. */
-static void the_images_of_version_1_are_read(void **state)
+/* Written once, in format version 2: they must be read for ever. */
+static void the_images_are_read(void **state)
 {
 	struct dmr_super *super = new_super(), *back = new_super();
 	u8 *block = new_block();
@@ -1020,7 +1020,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_uuid_is_refused),
 		cmocka_unit_test(the_examples_of_the_document_are_what_we_write),
 		cmocka_unit_test(each_field_is_in_the_document_where_it_is_on_disk),
-		cmocka_unit_test(the_images_of_version_1_are_read),
+		cmocka_unit_test(the_images_are_read),
 	};
 
 	numbers = random_start(1);

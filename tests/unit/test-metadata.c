@@ -82,7 +82,7 @@ static void what_is_not_sure_is_refused(void **state)
 	refuses(sectors, "superblocks of two pairs");
 	now_insert(&disk);
 	change_super(3, next_version);
-	refuses(sectors, "a newer dm-remap is needed");
+	refuses(sectors, "another version of dm-remap is needed");
 	now_insert(&disk);
 	change_table(0, 30, &twice, (1ull << 32) + 2);
 	refuses(sectors, "both claim unit 0");

@@ -7,8 +7,8 @@ m=/dev/mapper/m s=/dev/mapper/s r=/dev/mapper/r
 model=/tmp/disks/model noise=/tmp/disks/noise
 
 # Where things are on the spare, in sectors (docs/FORMAT.md).
-slot_sector() { echo $((8192 + $1 / 252 * 2048 + (1 + $1 % 252) * 8)); } # SLOT
-declare -A table_block=([A]=0 [ALT1]=253 [ALT2]=254 [B]=255)
+slot_sector() { echo $((8192 + $1 / 252 * 2048 + (2 + $1 % 252) * 8)); } # SLOT
+declare -A table_block=([A]=0 [ALT1]=1 [ALT2]=254 [B]=255)
 table_sector() { # SEGMENT A|ALT1|ALT2|B
 	echo $((8192 + $1 * 2048 + table_block[$2] * 8))
 }
@@ -194,9 +194,9 @@ spare_story() {
 		if ($3 != "write") return $3
 		if ($4 < 8192) return $6 ~ /fua/ ? "super" : "volatile"
 		seg = int(($4 - 8192) / 2048); block = int(($4 - 8192) % 2048 / 8)
-		if (block >= 1 && block <= 252) return "data"
+		if (block >= 2 && block <= 253) return "data"
 		if ($6 !~ /fua/) return "volatile"
-		return (block == 0 ? "A" : block == 255 ? "B" : "ALT" (block - 252)) seg
+		return (block == 0 ? "A" : block == 255 ? "B" : block == 1 ? "ALT1" : "ALT2") seg
 	}
 	{
 		w = word()

@@ -33,9 +33,9 @@ is "C14: four segments make 1008 slots" "$(status_of r | cut -d ' ' -f 1-5)" "ac
 for copy in 0 1 2 3; do
 	at=$(super_at $copy)
 	check "C14: superblock $copy is there" magic_at "$spare_file" "$at"
-	is "C14: version 1, type 1, its position, segments, segments in use, session, covered" \
+	is "C14: version 2, type 1, its position, segments, segments in use, session, covered" \
 		"$(for f in 8:2 10:2 32:8 76:4 80:4 84:4 88:8; do get_number "$spare_file" $((at + ${f%:*})) "${f#*:}"; done | tr '\n' ' ')" \
-		"1 1 $((copy * 2048)) 4 1 1 4096 "
+		"2 1 $((copy * 2048)) 4 1 1 4096 "
 done
 check "C14: with the checksum of the text" sealed "$spare_file" 0
 check "C14: the table's too" sealed "$spare_file" "$(table_at 0 3)"

@@ -60,7 +60,7 @@ zero_at() { # FILE OFFSET LENGTH
 
 super_at() { echo $(($1 << 20)); } # COPY: its byte on the spare
 table_at() { # SEGMENT PLACE
-	local block=(0 253 254 255)
+	local block=(0 1 254 255)
 	echo $(((4 + $1 << 20) + 4096 * block[$2]))
 }
 crc32c() { # FILE OFFSET: of the 4096 bytes there, those of the field itself taken as zero

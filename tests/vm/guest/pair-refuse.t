@@ -113,7 +113,7 @@ future() { # FIELD OFFSET VALUE BYTES [COPY]: in all superblocks, with a good ch
 		put_bytes "$spare_file" $(($(super_at "$copy") + $2)) "$(le "$3" "$4")"
 		seal "$spare_file" "$(super_at "$copy")"
 	done
-	refused "C14: $1 from the future is refused" "superblock: .*: a newer dm-remap is needed" remap_create r $plain
+	refused "C14: $1 from the future is refused" "superblock: .*: another version of dm-remap is needed" remap_create r $plain
 }
 future "an incompatible feature" 72 0x80000000 4
 future "a feature that writers must know" 68 1 4

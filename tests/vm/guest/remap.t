@@ -16,10 +16,10 @@ check "C3: a write over a bad unit succeeds" put_pattern $r b 960 128
 check "C3: and reads back" holds_pattern $r b 960 128
 is "C3: one slot holds its eight sectors" "$(status_of r | cut -d ' ' -f 2-5)" "1/3024 8 0 0"
 check "C3: the rest of the write is on main" holds_pattern "$lower" b 960 40
-is "list names the run" "$(message r list)" "1000 8 owned 8200"
+is "list names the run" "$(message r list)" "1000 8 owned 8208"
 message f bad 2000 8 write
 check "C6: one sector of another bad unit is written" put_pattern $r c 2003 1
-map=$'1000 8 owned 8200\n2003 1 owned 8211'
+map=$'1000 8 owned 8208\n2003 1 owned 8219'
 is "C6: and nothing else of it moves" "$(message r list)" "$map"
 table=$(dmsetup table r)
 check "the device is removed" dmsetup remove r

@@ -97,7 +97,7 @@ uint32_t super_at(unsigned int copy)
 
 uint32_t table_at(uint32_t segment, unsigned int place)
 {
-	static const uint8_t block[PLACES] = { 0, 253, 254, 255 };
+	static const uint8_t block[PLACES] = { 0, 1, 254, 255 };
 
 	return FIRST_SEGMENT + segment * SEGMENT + block[place] * BLOCK;
 }

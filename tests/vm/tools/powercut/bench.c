@@ -277,7 +277,7 @@ void map_validate(const struct map *map)
 		for (at = run->spare; at < run->spare + run->count; at++) {
 			uint64_t block = at < FIRST_SEGMENT ? 0 : (at - FIRST_SEGMENT) % SEGMENT / 8;
 
-			if (at >= spare_sectors || block < 1 || block > SLOTS || taken[at]++)
+			if (at >= spare_sectors || block < FIRST_SLOT || block >= FIRST_SLOT + SLOTS || taken[at]++)
 				violation("sector %llu has sector %llu of the spare, which is no slot's or another's",
 					  (unsigned long long)(run->sector + at - run->spare), (unsigned long long)at);
 		}

@@ -64,7 +64,7 @@ static const struct step steps[] = {
 	{ .name = "remap", .writes = "A0 B0", .now = "remap 4096 8" },
 	{ .name = "unremap", .writes = "A0 B0", .before = "4096 4104", .now = "unremap 4096 8" },
 	{ .name = "the first commit of a session", .writes = "S1 S2 S3 S0 A0 B0", .anew = true, .now = "remap 4096 8" },
-	{ .name = "a move", .writes = "A0 B0 A0 B0", .before = "4096 4104", .slot = "bad 8200 8 write" },
+	{ .name = "a move", .writes = "A0 B0 A0 B0", .before = "4096 4104", .slot = "bad 8208 8 write" },
 	{ .name = "a new segment", .writes = "A1 B1 S1 S2 S3 S0", .before = "0 2016", .now = "remap 4096 8" },
 	{ .name = "grow", .writes = "S1 S2 S3 S0", .now = "grow" },
 };
@@ -74,7 +74,7 @@ static const struct step steps[] = {
 /* Where the metadata writes since log_clear went, and how many they were. */
 static unsigned int writes_of_spare(char place[WRITES][8])
 {
-	static const char *const table[] = { [0] = "A", [253] = "P", [254] = "Q", [255] = "B" };
+	static const char *const table[] = { [0] = "A", [1] = "P", [254] = "Q", [255] = "B" };
 	static char text[DM_TEXT];
 	unsigned long long sector;
 	char op[16], flags[64], *line, *rest;
@@ -93,7 +93,7 @@ static unsigned int writes_of_spare(char place[WRITES][8])
 		if (sector < FIRST_SEGMENT)
 			snprintf(place[n++], sizeof(*place), "S%u", (unsigned int)(sector / SEGMENT));
 		else
-			snprintf(place[n++], sizeof(*place), "%s%u", !block || block > SLOTS ? table[block] : "data",
+			snprintf(place[n++], sizeof(*place), "%s%u", block < FIRST_SLOT || block >= FIRST_SLOT + SLOTS ? table[block] : "data",
 				 (unsigned int)((sector - FIRST_SEGMENT) / SEGMENT));
 	}
 	return n;

@@ -14,6 +14,7 @@
 
 #define SEGMENT		2048u		/* sectors of a segment on the spare; docs/FORMAT.md */
 #define FIRST_SEGMENT	8192u
+#define FIRST_SLOT	2u		/* block of a segment */
 #define SLOTS		252u
 #define SHOWN		12u		/* violations of a scenario, which then ends */
 
