@@ -352,6 +352,11 @@ static void commits_without_memory(void **state)
 	assert_true(i > 100);
 	assert_int_equal(now.writes, 0);
 	assert_false(meta.frozen);
+	/* The slot that a new unit took is free again; it is memory that is missing. */
+	ready(&meta, &change, 310, 1);
+	dmr_commit(&meta, &change, 1, room);
+	assert_int_equal(change.fate, DMR_FAILED);
+	assert_true(meta.full);
 
 	ready(&meta, &change, 310, 1);
 	dmr_env_fail_after = 1;
@@ -362,6 +367,48 @@ static void commits_without_memory(void **state)
 	assert_true(meta.frozen && meta.broken);
 	assert_true(dmr_filter_hit(dmr_map_filter(meta.map), MAIN_SECTORS - 1, 1));
 	dmr_metadata_exit(&meta);
+}
+
+/* C11: what the reserve is enough for is kept, the rest is not, and nothing of it is on disk. */
+static void a_batch_is_kept_as_far_as_there_is_memory(void **state)
+{
+	struct dmr_change change[4];
+	struct dmr_metadata meta;
+	struct dmr_unit room[8];
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+	u32 i, left, kept;
+
+	(void)state;
+	for (left = 0; left < 4; left++) {
+		build(&small, &disk, &built);
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		dmr_env_fail_after = 0;
+		for (i = 0; i < 128 - left; i++) {
+			ready(&meta, change, 5, 1 + i % 2);
+			now_restart();
+			dmr_commit(&meta, change, 1, room);
+			assert_int_equal(change[0].fate, DMR_KEPT);
+		}
+		for (i = 0; i < 4; i++)
+			ready(&meta, &change[i], 60 + 64 * i, 0xff);
+		dmr_commit(&meta, change, 4, room);
+		dmr_env_fail_after = -1;
+		for (i = 0, kept = 0; i < 4; i++)
+			kept += change[i].fate == DMR_KEPT;
+		/* All in one, or the first half, or the half of that, and so on. */
+		assert_int_equal(kept, left);
+		assert_true(meta.full && !meta.frozen);
+		dmr_metadata_exit(&meta);
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		for (i = 0; i < 4; i++) {
+			struct dmr_unit unit;
+
+			assert_int_equal(dmr_map_get(meta.map, 60 + 64 * i, &unit) && unit.owned == 0xff, i < kept);
+		}
+		dmr_metadata_exit(&meta);
+	}
 }
 
 static void commit_pending(struct dmr_metadata *meta, u64 unit, u8 owned, u8 pending)
@@ -490,6 +537,75 @@ static void growing_without_memory_changes_nothing(void **state)
 }
 
 /* A table that does not hold what the map says is not changed. */
+/* C12: of a segment that is not in use no load reads anything: what was to go there has failed, and is not in doubt. */
+static void segment_that_takes_no_table_leaves_no_doubt(void **state)
+{
+	static const struct base edge = { .room = 3, .segments = 3, .in_use = 1, .fill = { 252 } };
+	struct dmr_change change;
+	struct dmr_metadata meta;
+	struct dmr_unit room[2], unit;
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+	u32 place, dead;
+
+	(void)state;
+	for (dead = 0; dead < 1u << DMR_TABLE_PLACES; dead++) {
+		bool enough = dmr_hweight8((u8)dead) <= 2;
+
+		build(&edge, &disk, &built);
+		assert_int_equal(spare_load(&meta, base_sectors(&edge), why), 0);
+		for (place = 0; place < DMR_TABLE_PLACES; place++)
+			now.unwritable[disk_table(1, place)] = dead >> place & 1;
+		ready(&meta, &change, 260, 0xff);
+		dmr_commit(&meta, &change, 1, room);
+		assert_int_equal(change.fate, enough ? DMR_KEPT : DMR_FAILED);
+		assert_int_equal(!meta.frozen, enough);
+		assert_int_equal(dmr_map_get(meta.map, 260, &unit), enough);
+		dmr_metadata_exit(&meta);
+		assert_int_equal(spare_load(&meta, base_sectors(&edge), why), 0);
+		assert_int_equal(dmr_map_get(meta.map, 260, &unit), enough);
+		dmr_metadata_exit(&meta);
+	}
+}
+
+/* A write that was reported done is not there, and then the other copy cannot be read: memory knows better than the disk. */
+static void an_older_table_is_not_built_on(void **state)
+{
+	struct dmr_change change;
+	struct dmr_metadata meta;
+	struct dmr_unit room[2], unit;
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+	u32 lost;
+
+	(void)state;
+	for (lost = DMR_PLACE_A; lost <= DMR_PLACE_B; lost += DMR_PLACE_B) {
+		u32 other = disk_table(0, DMR_PLACE_B - lost), was;
+
+		build(&small, &disk, &built);
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		was = now.disk.block[disk_table(0, lost)];
+		ready(&meta, &change, 300, 0xff);
+		dmr_commit(&meta, &change, 1, room);
+		assert_int_equal(change.fate, DMR_KEPT);
+		now.disk.block[disk_table(0, lost)] = was;
+		now.unreadable[other] = true;
+		ready(&meta, &change, 310, 0xff);
+		dmr_commit(&meta, &change, 1, room);
+		assert_int_equal(change.fate, DMR_FAILED);
+		assert_int_equal(meta.frozen, -EUCLEAN);
+		dmr_metadata_exit(&meta);
+		now.unreadable[other] = false;
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		assert_true(dmr_map_get(meta.map, 300, &unit));
+		assert_false(dmr_map_get(meta.map, 310, &unit));
+		assert_int_equal(dmr_repair(&meta), 0);
+		dmr_metadata_exit(&meta);
+	}
+}
+
 static void table_changed_by_others_is_not_built_on(void **state)
 {
 	static const struct dmr_entry other = { .unit = 300, .owned = 1, .state = DMR_SLOT_USED };
@@ -598,9 +714,12 @@ int main(void)
 		cmocka_unit_test(segment_of_bad_slots_is_passed),
 		cmocka_unit_test(without_memory_nothing_is_loaded),
 		cmocka_unit_test(commits_without_memory),
+		cmocka_unit_test(a_batch_is_kept_as_far_as_there_is_memory),
 		cmocka_unit_test(full_spare_takes_from_pending),
 		cmocka_unit_test(left_alone_comes_last),
 		cmocka_unit_test(growing_without_memory_changes_nothing),
+		cmocka_unit_test(segment_that_takes_no_table_leaves_no_doubt),
+		cmocka_unit_test(an_older_table_is_not_built_on),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
 		cmocka_unit_test(what_others_changed_is_seen),
 	};
