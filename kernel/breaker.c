@@ -51,13 +51,15 @@ void dmr_breaker_failed(struct dmr_target *t, u64 sector)
 
 	spin_lock_irqsave(&b->lock, flags);
 	dmr_breaker_count(b, sector / DMR_BREAKER_REGION_SECTORS);
-	if (!b->armed)
+	if (!b->armed) {
 		WRITE_ONCE(b->round, b->round + 1);
+		b->late = false;
+	}
 	WRITE_ONCE(b->armed, true);
 	spin_unlock_irqrestore(&b->lock, flags);
 }
 
-/* A write that was on its way when the disk died may come back well after others have failed: it ends a run, and proves nothing. */
+/* A write that was on its way when the disk died may come back well after others have failed: it proves nothing, but is worth a wait. */
 void dmr_breaker_succeeded(struct dmr_target *t, u8 round)
 {
 	struct dmr_breaker *b = &t->breaker;
@@ -67,8 +69,10 @@ void dmr_breaker_succeeded(struct dmr_target *t, u8 round)
 	if (!READ_ONCE(b->armed))
 		return;
 	spin_lock_irqsave(&b->lock, flags);
-	b->runs = 0;
+	if (round != b->round && !b->tripped)
+		b->late = true;
 	if (b->armed && round == b->round) {
+		b->runs = 0;
 		b->proven = true;
 		b->proven_at = get_jiffies_64();
 		WRITE_ONCE(b->armed, false);
@@ -92,23 +96,33 @@ bool dmr_main_answers(struct dmr_target *t)
 {
 	u64 block = bdev_logical_block_size(t->main_bdev) / DMR_SECTOR_SIZE;
 	u64 last = t->ti->len - block;
-	unsigned int i;
+	u8 *canary = &t->breaker.canary;
+	unsigned int i, place;
 
-	for (i = 0; i < DMR_CANARIES; i++)
-		if (dmr_canary_reads(t, div_u64(last, DMR_CANARIES - 1) * i))
+	/* The one that read last comes first: a disk that dies slowly takes seconds for each that does not. */
+	for (i = 0; i < DMR_CANARIES; i++) {
+		place = (READ_ONCE(*canary) + i) % DMR_CANARIES;
+		if (dmr_canary_reads(t, div_u64(last, DMR_CANARIES - 1) * place)) {
+			WRITE_ONCE(*canary, place);
 			return true;
+		}
+	}
 	return false;
 }
 
 /* The same for the spare: a dead one condemns no slot (C7). */
 bool dmr_spare_answers(struct dmr_pair *pair)
 {
-	unsigned int i;
+	unsigned int i, copy;
 
-	for (i = 0; i < DMR_SUPER_COPIES; i++)
-		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(i), pair->probe,
-				 DMR_BLOCK_SIZE))
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		copy = (READ_ONCE(pair->probed) + i) % DMR_SUPER_COPIES;
+		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(copy), pair->probe,
+				 DMR_BLOCK_SIZE)) {
+			WRITE_ONCE(pair->probed, copy);
 			return true;
+		}
+	}
 	return false;
 }
 
@@ -121,11 +135,14 @@ void dmr_trip(struct dmr_target *t, bool write_dead)
 	spin_lock_irq(&b->lock);
 	b->write_dead = write_dead;
 	WRITE_ONCE(b->tripped, true);
+	/* What is on its way was sent before. */
+	WRITE_ONCE(b->round, b->round + 1);
+	b->late = false;
 	spin_unlock_irq(&b->lock);
 	dmr_health_note(t->pair, DMR_EVENT_TRIP, 0, 0);
 	DMWARN("%s: main %s %s; nothing is relocated until it recovers", t->name, t->main->name,
 	       write_dead ? "takes no writes any more" : "does not answer");
-	queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+	queue_delayed_work(system_unbound_wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
 	dmr_event(t);
 }
 
@@ -139,7 +156,7 @@ enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance)
 		return DMR_DISK_DEAD;
 
 	spin_lock_irq(&b->lock);
-	write_dead = b->runs >= DMR_BREAKER_REGIONS;
+	write_dead = b->runs >= DMR_BREAKER_REGIONS && (!b->late || last_chance);
 	if (!b->armed || last_chance ||
 	    (b->proven && time_before64(get_jiffies_64(), b->proven_at + DMR_BREAKER_HOLD)))
 		opinion = DMR_DISK_ALIVE;
@@ -194,7 +211,7 @@ void dmr_cool_down_fn(struct work_struct *work)
 	if (!READ_ONCE(b->tripped))
 		return;
 	if (!dmr_main_answers(t)) {
-		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+		queue_delayed_work(system_unbound_wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
 		return;
 	}
 	spin_lock_irq(&b->lock);

@@ -81,6 +81,7 @@ struct dmr_pair {
 	bool shown_full, shown_frozen;	/* as the log and an event have told */
 	u32 shown_tried;
 	void *probe;			/* a page for canary reads */
+	u8 probed;			/* the superblock that answered last */
 
 	/* Read anywhere. */
 	atomic_t spare_writing;		/* users' writes on their way to the spare */
@@ -126,6 +127,8 @@ struct dmr_breaker {
 	bool write_dead;		/* tripped by failing writes, not by failing reads */
 	unsigned int runs;		/* of regions with failed writes since the last success */
 	struct dmr_region_run run[DMR_BREAKER_REGIONS];
+	bool late;			/* one that was sent before the first failure has succeeded after it */
+	u8 canary;			/* read without the lock: the place that read last */
 	bool proven;			/* a write to main has succeeded at proven_at that was sent after a failure */
 	u64 proven_at;			/* 64-bit jiffies: it may be long ago */
 };
@@ -209,6 +212,7 @@ struct dmr_target {
 	struct bio_set bios;			/* for all that recovery issues */
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
+	bool main_failing;			/* worker: main has failed it, since the queue was last empty */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
 	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */

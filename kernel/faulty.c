@@ -811,6 +811,7 @@ static void dmrf_io_hints(struct dm_target *ti, struct queue_limits *limits)
 static struct target_type dmrf_target = {
 	.name = "remap-faulty",
 	.version = { 1, 0, 0 },
+	.features = DM_TARGET_NOWAIT,	/* so that a pair on it gets such bios */
 	.module = THIS_MODULE,
 	.ctr = dmrf_ctr,
 	.dtr = dmrf_dtr,

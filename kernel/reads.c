@@ -171,8 +171,6 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 	u8 bad, on_main = 0;
 	u32 i;
 
-	if (!dmr_disks_answer(t, dmr_any_on_main(pair, unit, count)))
-		return;
 	for (i = 0; i < count; i++) {
 		struct dmr_change *c = &change[i];
 
@@ -244,7 +242,8 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, dmr_patience() / 2))
 		return false;
 	count = dmr_find_suspects(t, note, unit);
-	if (!count)
+	/* Asked before the fence, for one that takes its time to answer is to hold up nobody. */
+	if (!count || !dmr_disks_answer(t, dmr_any_on_main(pair, unit, count)))
 		return note->count;
 	for (i = 0; i < count; i++)
 		dmr_fence_add(t, unit[i] * DMR_UNIT_SECTORS, (unit[i] + 1) * DMR_UNIT_SECTORS);

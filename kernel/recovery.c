@@ -192,9 +192,13 @@ static blk_status_t dmr_try_spare(struct dmr_target *t, struct bio *bio, u32 off
 				  u64 sector)
 {
 	struct dmr_pair *pair = t->pair;
-	blk_status_t status = dmr_write_part(t, bio, offset, count, pair->bdev, sector);
+	blk_status_t status;
 
+	/* As a write that goes there from map(). */
+	atomic_inc(&pair->spare_writing);
+	status = dmr_write_part(t, bio, offset, count, pair->bdev, sector);
 	atomic64_inc(&pair->spare_written);
+	atomic_dec_return_release(&pair->spare_writing);
 	this_cpu_inc(pair->hits->writes);
 	if (status)
 		atomic64_inc(&pair->spare_errors);
@@ -229,6 +233,8 @@ static blk_status_t dmr_write_spare(struct dmr_target *t, struct bio *bio, u32 o
 static bool dmr_in_vain(struct dmr_target *t, struct bio *bio, const struct dmr_run *run)
 {
 	switch (run->kind) {
+	case DMR_MAIN:
+		return t->main_failing && dmr_out_of_patience(bio);
 	case DMR_PENDING:
 		return t->options.fail_pending || dmr_out_of_patience(bio);
 	case DMR_OWNED_PENDING:
@@ -266,6 +272,8 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 		return status;
 	if (bdev != t->main_bdev)
 		dmr_spare_patient_until(t, bio);
+	else
+		t->main_failing = true;
 	if (!t->options.no_auto && !(bio->bi_opf & REQ_RAHEAD))
 		dmr_note_read(t, sector, run->count, false);
 	return status;
@@ -316,6 +324,7 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	u32 count = min(left, BIO_MAX_VECS * PAGE_SECTORS);
+	blk_status_t status;
 	struct dmr_run run;
 
 	if (READ_ONCE(t->breaker.tripped))
@@ -323,8 +332,10 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	run = dmr_map_find(t->pair->meta.map, sector, count);
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
-	if (!dmr_write_main(t, bio, offset, run.count))
+	status = dmr_write_main(t, bio, offset, run.count);
+	if (!status)
 		return run.count;
+	t->main_failing |= dmr_suspect(status);
 	t->batch->narrow_until = offset + (dmr_out_of_patience(bio) ? left : run.count);
 	return 0;
 }
@@ -334,19 +345,27 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 			      u32 offset, u32 count)
 {
 	blk_status_t status, error = dmr_io_of(bio)->error;
+	bool ask = !dmr_out_of_patience(bio) || (!error && !t->main_failing);
 
 	/* An error that is no suspect was only looked at because another part of the bio has moved. */
 	if (error && (READ_ONCE(t->breaker.tripped) || !dmr_suspect(error)))
 		return error;
-	/* C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. */
-	status = error;
-	if (!error || !dmr_out_of_patience(bio)) {
+	/*
+	 * C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. So is what only waited
+	 * here, once something of it, or of another that was here as long, has failed.
+	 */
+	status = error ?: BLK_STS_IOERR;
+	if (ask) {
 		status = dmr_write_main(t, bio, offset, count);
 		if (!dmr_suspect(status))
 			return status;
+		t->main_failing = true;
+		if (!error)
+			dmr_io_of(bio)->error = status;
 		dmr_io_of(bio)->bad |= dmr_io_of(bio)->where == DMR_AT_MAIN;
 	}
-	dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
+	if (ask || error)
+		dmr_breaker_failed(t, dmr_io_of(bio)->iter.bi_sector + offset);
 	if (t->options.no_auto || READ_ONCE(t->breaker.tripped))
 		return status;
 	dmr_add_piece(b, bio, offset, count, true);
@@ -394,9 +413,12 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 	}
 	while (io->done < total) {
 		u64 sector = io->iter.bi_sector + io->done;
-		u32 count = min_t(u32, total - io->done,
-				  DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
+		u32 count = total - io->done;
 		struct dmr_run run;
+
+		/* A discard may be as long as the disk, and is nothing in pieces. */
+		if (bio_op(bio) != REQ_OP_DISCARD)
+			count = min_t(u32, count, DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
 
 		if (bio_op(bio) == REQ_OP_WRITE_ZEROES && io->done >= b->narrow_until) {
 			u32 zeroed = dmr_zero_stretch(t, bio, io->done, total - io->done);
@@ -499,6 +521,7 @@ static void dmr_handle_parked(struct dmr_target *t)
 	struct dmr_batch *b = t->batch;
 
 	t->spare_failing = false;
+	t->main_failing = false;
 	while (dmr_collect(t, b)) {
 		enum dmr_opinion opinion = DMR_DISK_ALIVE;
 

@@ -53,6 +53,7 @@ struct dmr_own_flush {
 	struct dmr_pair *pair;
 	enum dmr_half half;
 	bool staked;	/* there was such data when it was sent; a flush of theirs may end well meanwhile */
+	u64 written;	/* and what had been written by then; some may come, and be flushed, meanwhile */
 	struct completion done;
 };
 
@@ -61,7 +62,8 @@ static void dmr_own_flush_ended(struct bio *bio)
 {
 	struct dmr_own_flush *own = bio->bi_private;
 
-	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair)))
+	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair) ||
+			       own->written != (u64)atomic64_read(&own->pair->spare_written)))
 		dmr_owe(own->pair, own->half);
 	complete(&own->done);
 }
@@ -69,7 +71,12 @@ static void dmr_own_flush_ended(struct bio *bio)
 static blk_status_t dmr_own_flush(struct dmr_pair *pair, enum dmr_half half, struct bio *bio,
 				  bool staked)
 {
-	struct dmr_own_flush own = { .pair = pair, .half = half, .staked = staked };
+	struct dmr_own_flush own = {
+		.pair = pair,
+		.half = half,
+		.staked = staked,
+		.written = atomic64_read(&pair->spare_written),
+	};
 	blk_status_t status;
 
 	init_completion(&own.done);

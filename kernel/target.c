@@ -10,7 +10,7 @@
 void dmr_event(struct dmr_target *t)
 {
 	/* Events of one twentieth of a second become one. */
-	queue_delayed_work(t->wq, &t->event, HZ / 20);
+	queue_delayed_work(system_unbound_wq, &t->event, HZ / 20);
 }
 
 static void dmr_tell_full(struct dmr_target *t, bool full)
@@ -323,7 +323,7 @@ static void dmr_stop_background(struct dmr_target *t)
 static void dmr_start_background(struct dmr_target *t)
 {
 	if (READ_ONCE(t->breaker.tripped))
-		queue_delayed_work(t->wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
+		queue_delayed_work(system_unbound_wq, &t->cool_down, DMR_BREAKER_COOL_DOWN);
 	if (dmr_map_wants_work(t->pair->meta.map) || READ_ONCE(t->pair->meta.full))
 		dmr_upkeep(t);
 }

@@ -37,7 +37,7 @@
 
 /*
  * Messages. One that succeeds answers with text; one that fails returns EINVAL (grammar or range),
- * EBUSY (suspended) or EIO, with the reason in the kernel log. Each works for at most 1 s;
+ * EBUSY (suspended) or EIO, with the reason in the kernel log, or ENOMEM. Each works for at most 1 s;
  * an answer whose last line is "next <sector>" wants the message again from that sector.
  */
 #define DMR_MSG_HELP		"help"

@@ -144,6 +144,33 @@ reads 1000 8 2>/dev/null &
 check "C18: the worker looks at a slot behind its fence" message s wait failed_reads 2 60000
 ten_readers
 
+## A write that only waited for a message's fence
+
+io_renew
+message m bad 20480 512 write delay 2000 hold 20480 8 read times 1
+message r remap 20480 512 >/dev/null & remap=$!
+check "C18: a message reads units behind its fence" message m wait waiting 1 60000
+begin=$(now)
+writes i 20480 512 & pid=$!
+check "C18: a write waits for it" until_true 20 in_io dd
+# So that the message ends with the first unit, and the others are main's.
+until_true 20 eval '[ $(($(now) - begin)) -gt 1000 ]'
+message m release
+ends_well "C18: the message ends" $remap
+ends_well "C3: the write succeeds" $pid
+num "C20: after the budget and one I/O (ms)" $(($(now) - begin)) -le $((limit + 1000))
+check "C3: and is there" holds i 20480 512
+is "C10: main is not taken for dead" "$(state_of r)" active
+
+## Zeroes
+
+io_renew
+message m bad 20480 40960 write delay 2000
+begin=$(now)
+check "C20: 20 MiB of zeroes over bad units succeed" blkdiscard -z -o $((20480 * 512)) -l 20971520 $r
+num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+message m good 0 0
+
 ## Less patience
 
 io_renew

@@ -88,6 +88,19 @@ dmsetup remove r
 dmsetup remove m
 io_faulty m "$lower"
 
+## A spare that does not answer
+
+fresh
+message m bad 1000 4 read
+message s hold 0 8 read
+check_fails "C4: a read that main fails" reads 1000 4
+check "C10: the spare is asked whether it can keep that" message s wait waiting 1 60000
+holds old 1004 4 & pid=$!
+check "C4: until it answers the neighbours are read" timeout 20 tail --pid=$pid -f /dev/null
+message s release
+ends_well "C4: and right" $pid
+is "C4: then it is pending" "$(pending)" 8
+
 ## Each way in which it heals
 
 fresh_pending
@@ -300,6 +313,22 @@ is "C10: nothing is pending" "$(settled_counts)" "tripped 0/1008 0 0 0"
 message m online
 message r resume_auto
 check "C10: it comes back" holds old 1000 8
+
+fresh
+goes_away m
+message r remap 1000 8 >/tmp/answer & pid=$!
+is_back_when_asked "C10: a remap does not read main, and asks whether there is one" m
+ends_well "C10: there is" $pid
+is "C10: all of it is remapped, nothing is pending" "$(cat /tmp/answer)" "8 sectors remapped, 0 pending"
+
+gated
+message m release 1 fail medium
+check "C18: the worker looks at it behind its fence" message m wait waiting 1 60000
+message m offline
+message m release
+is "C10: main goes away meanwhile: nothing is pending" "$(settled_counts)" "tripped 0/1008 0 0 0"
+message m online
+message r resume_auto >/dev/null
 
 fresh
 goes_away m

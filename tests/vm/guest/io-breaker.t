@@ -53,8 +53,19 @@ is "C10: which knows that" "$(state_of r) $(message r health | grep -o 'breaker 
 check_fails "C10: and relocates nothing" writes x 800 8
 is "C10: no slot is used" "$(used_slots r)" 0
 event=$(event_of r)
+check "C10: a disk that reads is tried again" wait_event 60 r "$event"
+is "C10: then it is active" "$(state_of r)" active
+check_fails "C10: a write shows that it takes none still" writes x 800 8
+is "C10: which trips it at once, and uses no slot" "$(state_of r) $(used_slots r)" "tripped 0"
+event=$(event_of r)
 message m online
-check "C10: the cool-down is an event" wait_event 60 r "$event"
+message m hold 900 8 write times 1
+writes h 900 8 & pid=$!
+message m wait waiting 1 60000
+check_fails "C15: a suspend is interrupted" timeout 2 dmsetup suspend r
+message m release
+ends_well "C15: the write that it waited for ends well" $pid
+check "C10: the cool-down is an event, all the same" wait_event 60 r "$event"
 is "C10: after it the state is active" "$(state_of r)" active
 check "C10: writes work" writes z 800 8
 
@@ -79,21 +90,30 @@ check "C10: and writes work" eval 'writes y 800000 8 && holds y 800000 8'
 ## A write that was under way when the disk died
 
 io_renew
+message m bad 2000 8 write
+check "C10: a write is relocated, and another succeeds" eval 'writes q 2000 8 && writes q 800 8'
+sleep 1.2 # for a second after that main is believed
 all=$(sectors $m)
-message m bad 4096 $((all - 4096)) write hold 0 "$all" write times 42
+message m bad 4096 $((all - 4096)) write hold 0 "$all" write times 43
 put() { dd if=/dev/zero of=$r bs=4096 count=1 seek=$(($1 * 512)) oflag=direct conv=notrunc status=none 2>/dev/null; } # MIBS/2
 put 1 &
 message m wait waiting 1 60000
 put 0 & pid=$!
 message m wait waiting 2 60000
 for i in $(seq 2 41); do put "$i" & done
-check "C10: many writes are under way" message m wait waiting 42 60000
+message m wait waiting 42 60000
+writes l 2048 8 & late=$!
+check "C10: many writes are under way" message m wait waiting 43 60000
 message m release 1
 check "C10: one fails, and fails again" message m wait failed_writes 2 60000
 message m release 1
 ends_well "C10: another ends well" $pid
+message m release 40
+check "C10: all others but one fail: the breaker trips" until_true 20 tripped
 message m release
-check "C10: all others fail: the breaker trips" until_true 20 tripped
+ends_well "C10: the last one ends well" $late
+num "C10: which does not make the disk one that takes writes: it will trip at the next failure" \
+	"$(message r health | sed -n 's/^failing_regions //p')" -ge 32
 wait
-is "C10: what had been sent before the first failure proved nothing: no slot is used" "$(used_slots r)" 0
+is "C10: what had been sent before the first failure proved nothing: no other slot is used" "$(used_slots r)" 1
 done_testing

@@ -141,6 +141,16 @@ ends_badly "C8: the remap's fails" $pid
 check_fails "C8: the next one is told, for nobody knows what was lost" flush
 check "C8: only one" flush
 use_up_failures
+message s hold 0 0 flush times 1
+message r remap 1080 8 >/dev/null 2>&1 & pid=$!
+message s wait waiting 1 60000
+check "C8: again, and a write comes meanwhile" writes n 1000 8
+check "C8: which a flush of ours covers" flush
+message s release fail
+ends_badly "C8: the remap's fails" $pid
+check_fails "C8: the next one is told, for that write may have been lost" flush
+check "C8: only one" flush
+use_up_failures
 check "C22: a unit to go back" message r remap 1072 8
 message m hold 0 0 flush times 1
 message r unremap 1072 8 >/dev/null 2>&1 & pid=$!

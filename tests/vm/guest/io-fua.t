@@ -81,6 +81,24 @@ check "C8: no other is told" flush
 check "C8: all data is there" eval 'holds busy 3016 8 && holds x 1096 8 && holds y 2016 8'
 use_up_failures
 
+check "C8: a write to the spare" writes z 1096 8
+worker_held 3024
+message m bad 1112 8 write
+fua y 1112 8 & pid=$!
+check "C8: a FUA write fails while the worker is busy" message m wait failed_writes 2 60000
+dd if=/dev/null of=$r count=0 conv=fsync,notrunc status=none 2>/dev/null & other=$!
+check "C8: a flush waits behind it" until_true 20 blocked $other
+message s fail_after flush 1
+message m release
+ends_badly "C8: the spare fails it" $other
+ends_well "C20: the write that the worker was at ends well" $busy
+ends_well "C8: and the FUA write" $pid
+flushes=$(counters s flushes)
+flush
+num "C8: the next flush goes to the spare" "$(counters s flushes)" -gt "$flushes"
+use_up_failures
+message m good 0 0
+
 ## Below a device that says it has FUA
 
 dmsetup remove r

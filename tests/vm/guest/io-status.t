@@ -84,4 +84,11 @@ check "C10: and is there" holds n 64 8
 check "C10: live, without no_auto again" dm_reload r "$(remap_table $m $s)"
 check "C10: the same write is relocated" writes y 3000 8
 is "C10: in a new slot" "$(used_slots r)" $((used + 1))
+
+## A disk is alive if it can be read anywhere
+
+io_renew
+message m bad 0 8 read bad 3000 8 write
+check "C10: main's first sector cannot be read: a write elsewhere is relocated" writes z 3000 8
+is "C10: the disk is alive" "$(used_slots r) $(state_of r)" "1 active"
 done_testing

@@ -137,6 +137,21 @@ check "C18: the read has what was acknowledged" cmp <(head -c 3072 /tmp/got) <(p
 check "C18: nothing is missing" eval 'holds a 1000 2 && holds b 1002 2 && holds a 1004 2 && holds c 1006 1 && holds a 1007 1'
 is "C18: one slot holds the unit" "$(message r list)" "1000 8 owned $(slot 1)"
 
+## The spare is away while the old slot is read
+
+move_fresh
+message s bad "$(slot 0)" 8 write hold "$(slot 0)" 8 read times 1 hold "$(slot 1)" 8 write
+writes b 1002 2 2>/dev/null & one=$!
+check "C7: a unit moves: what else is in it is read" message s wait waiting 1 60000
+message s offline
+message s release 1
+check_fails "C10: it is away: nothing of the unit goes elsewhere" message s wait waiting 1 3000
+message s online
+message s release
+ends_badly "C10: the write fails" $one
+message s good 0 0
+check "C7: and nothing is lost" holds a 1000 8
+
 ## The new slot fails, too
 
 for n in 1 3; do

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C15, C18: what a live reload must not drop and a copy must not miss, with gates that hold I/O where the other comes between.
 # timeout: 240
+# programs: xfs_io
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M cache
 put_pattern "$lower" old 0 4096 2048
 io_pair
 table=$(dmsetup table r)
+nowait() { xfs_io -d -c "pwrite -N -V 1 $(($1 * 512)) 512" $r 2>&1; } # SECTOR: a write that says so
 suspending() { grep -qE "dm_wait|srcu" /proc/"$1"/wchan; } # PID: waits for what is under way
 # A reload in one call, which waits for what is under way; and it is waiting now.
 reload_begins() {
@@ -82,6 +84,8 @@ pattern e 3000 8 >/tmp/e
 dd if=/tmp/e of=$r bs=4096 seek=375 count=1 oflag=direct conv=notrunc status=none & pid=$!
 get_sectors $r 3000 8 >/tmp/read & reader=$!
 check "C18: a write waits behind its fence" until_true 30 blocked $pid
+like "C18: one that may not wait is told so" "$(nowait 3004)" "temporarily unavailable"
+unlike "C18: elsewhere it need not" "$(nowait 3100)" "unavailable"
 dmsetup suspend --noflush r & suspend=$!
 check "C15: a suspend without flush comes between" until_true 30 suspending $suspend
 message m release

@@ -77,6 +77,15 @@ check "C22: the slot has it" holds a 1000 4
 loads_twice "C22: unremap refused"
 check "C22: and so it has after that" holds a 1000 8
 message m good 0 0
+message m hold 1000 4 read times 1
+log_mark
+message r unremap 1000 4 >/dev/null 2>&1 & pid=$!
+message m wait waiting 1 60000
+put_pattern "$lower" junk 1000 4
+message m release
+ends_badly "C22: main gives back other bytes: unremap fails" $pid
+check "C22: the log says so" log_has "$log_mark" "main does not hold"
+check "C22: the slot has it" holds a 1000 8
 
 # What a flush of main's cache loses, somebody may have written before: it is reported to who flushes next.
 message m fail_after flush 1
@@ -224,6 +233,21 @@ wait $one
 like "C18: the message ends well" "$? $(cat /tmp/answer)" "^0 [0-9]+ sectors remapped, 0 pending"
 check "C18: the data is there" holds c 128 8
 check "C22: all go back" message r unremap 0 4096
+
+## A discard that met a fence is one discard still
+
+move_fresh
+message m hold 2000 8 read times 1
+message r remap 2000 512 >/tmp/answer & one=$!
+message m wait waiting 1
+blkdiscard -o $((2000 * 512)) -l 262144 $r & two=$!
+check "C18: a discard waits behind a fence" until_true 20 in_io blkdiscard
+message m release
+ends_well "C18: the message ends" $one
+ends_well "C9: and so does the discard" $two
+discards=$(($(counters m discards) + $(counters s discards)))
+num "C9: it was sent" $discards -ge 1
+num "C9: not unit by unit" $discards -le 4
 
 ## A disk that was dead
 

@@ -8,6 +8,8 @@
 io_faulty m "$main" bad_random 8192 400000 300 8 1 write
 io_faulty s "$spare"
 io_pair
+# The rescuer, by its name on older kernels and on newer ones.
+check "C19: where no thread can be made, recovery has one" grep -qE '^(dm-remap|kworker/R-dm-re)' /proc/[0-9]*/comm
 mkswap $r >/dev/null
 check "C19: swap goes on" swapon $r
 
