@@ -417,8 +417,9 @@ void dmr_slot_bad(struct dmr_metadata *meta, u32 slot)
 }
 
 /* The map's change for as many of these as there is memory for: *count. NULL: not even for the first. */
-static struct dmr_map_change *dmr_prepare_some(struct dmr_metadata *meta, const struct dmr_change *change,
-					       u32 *count, struct dmr_unit *unit)
+static struct dmr_map_change *dmr_prepare_some(struct dmr_metadata *meta,
+					       const struct dmr_change *change, u32 *count,
+					       struct dmr_unit *unit)
 {
 	struct dmr_map_change *map_change;
 	u32 n;

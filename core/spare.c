@@ -344,13 +344,17 @@ bool dmr_spare_come_back(struct dmr_spare *spare)
 
 u64 dmr_spare_generation(const struct dmr_spare *spare, u32 segment)
 {
-	return segment < spare->in_use ? dmr_chunk_of(spare, segment)->generation[segment % CHUNK_SEGMENTS] : 0;
+	if (segment >= spare->in_use)
+		return 0;
+	return dmr_chunk_of(spare, segment)->generation[segment % CHUNK_SEGMENTS];
 }
 
 void dmr_spare_set_generation(struct dmr_spare *spare, u32 segment, u64 generation)
 {
+	u32 index = segment % CHUNK_SEGMENTS;
+
 	if (segment < spare->in_use)
-		dmr_chunk_of(spare, segment)->generation[segment % CHUNK_SEGMENTS] = generation;
+		dmr_chunk_of(spare, segment)->generation[index] = generation;
 }
 
 /* Taking */

@@ -109,9 +109,9 @@ done
 run remap safe 100 4
 is "sectors are remapped" "$status $out" "0 4 sectors remapped, 0 pending"
 run show -n safe
-like "and shown" "$out" '^ *100 +4 +owned +8204$'
+like "and shown" "$out" '^ *100 +4 +owned +8212$'
 run show --json safe
-like "in JSON, too" "$(tr -d '\n ' <<<"$out")" '"runs":\[\{"sector":100,"count":4,"kind":"owned","spare_sector":8204\}\]'
+like "in JSON, too" "$(tr -d '\n ' <<<"$out")" '"runs":\[\{"sector":100,"count":4,"kind":"owned","spare_sector":8212\}\]'
 run show -n "/dev/mapper/safe"
 like "a path will do for a name" "$out" '^ *100 +4 +owned'
 refuses "a sector beyond the end" 2 'sector "131072" is wrong' remap safe 131072

@@ -41,7 +41,7 @@ like "the line that is kept names the devices and the pair" "$(cat /etc/dm-remap
 message safe remap 100 4 >/dev/null
 dmsetup remove safe
 run_block boot
-is "after a boot the pair is the same" "$(message safe list)" "100 4 owned 8204"
+is "after a boot the pair is the same" "$(message safe list)" "100 4 owned 8212"
 block wait >wait.sh
 [ -s wait.sh ] || bail "README.md has no block 'wait'"
 is "no event has been" "$(event_of safe)" 0
