@@ -170,7 +170,7 @@ help:
 	@echo "  make clean             leave nothing but the sources"
 	@echo "  make demo              a file system survives a failing disk (in a guest, about two minutes)"
 	@echo "  make check             install what is needed, run all tests, end in one line"
-	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -stacks, -zfs, -packages, -debug and -race"
+	@echo "  make check-all         the same with the long tests, check-kernels, -crash, -damage, -stacks, -zfs, -packages, -debug, -race and bench"
 	@echo "  make check-unit | check-fuzz | check-cmd | check-build | check-lint"
 	@echo "  make check-vm [K=6.12] [T=name]   guest tests, on one kernel, of one name or pattern"
 	@echo "  make check-kernels [K=7] [T=name]   every kernel of tests/vm/kernels, both build modes"

@@ -76,6 +76,7 @@ fs_alone() { # the disk without dm-remap
 	pulled=$(fs_pulled b $b)
 	unhelped=$(fs_unhelped b)
 	say "$fs without dm-remap: pulled: $pulled; one bad sector: $unhelped"
+	log_mark
 	fs_dying b 0 & dying=$!
 	fs_copy during 2>/tmp/said
 	copied=$?
@@ -85,6 +86,7 @@ fs_alone() { # the disk without dm-remap
 	umount /mnt
 	if fs_mount $b 2>/dev/null; then mounts=$(fs_takes_writes); else mounts="cannot be mounted"; fi
 	say "$fs without dm-remap: cp and sync ended with $copied; $(counters b failed_writes) writes failed, $(fs_right during) and $(fs_right after) of $fs_files files are right, $mounts"
+	check "without dm-remap $fs says so in the log" log_has "$log_mark" "$fs_errors"
 	num "without dm-remap files are lost" "$(fs_right during)" -lt "$fs_files" || num "of the later ones" "$(fs_right after)" -lt "$fs_files"
 	! grep -q ' /mnt ' /proc/mounts || umount /mnt
 	dmsetup remove b

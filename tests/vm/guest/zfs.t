@@ -67,6 +67,7 @@ run_block scrub
 like "8. a scrub ends without an unrecoverable error" "$(scrubbed)" "^[0-9.]+[BKM] 0\$"
 check "8. no file is damaged" no_errors
 command dmremap show -n safe >/tmp/list # all of it: a message may end before
+check "8. the map is listed, and what died is known" test -s /tmp/list -a -s /tmp/blocks
 is "8. of each block, what died lives on the spare" "$(awk 'NR == FNR { if ($3 == "owned") for (i = $1; i < $1 + $2; i++) on[i] = 1; next }
 	{ for (i = $1; i < $1 + 8; i++) if (!(i in on)) { print $1; break } }' /tmp/list /tmp/blocks)" ""
 is "8. nothing of dm-remap failed" "$(state_of safe) $(bad_slots safe)" "active 0"
