@@ -57,6 +57,16 @@ again:
 	return cargo->mask == mask ? BLK_STS_OK : other ?: failed;
 }
 
+blk_status_t dmr_cargo_read_rest(struct dmr_target *t, struct block_device *bdev, u64 sector,
+				 u8 mask, u32 step, struct dmr_cargo *cargo)
+{
+	u8 have = cargo->mask;
+	blk_status_t status = dmr_cargo_read(t, bdev, sector, mask & ~have, step, cargo);
+
+	cargo->mask |= have;
+	return status;
+}
+
 blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			     const struct dmr_cargo *cargo)
 {
@@ -76,27 +86,35 @@ blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u6
  * What of the unit's other sectors the old slot still gives. Lost ones hold nothing to give. An error that says
  * nothing about the sectors (C10) is returned: nothing may be lost for it.
  */
-static blk_status_t dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
-			       struct dmr_cargo *cargo)
+static blk_status_t dmr_try_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
+				   struct dmr_cargo *cargo)
 {
 	struct dmr_pair *pair = t->pair;
 	u8 wanted = c->is.owned & ~written;
 	/* What does not read here is lost for good: down to the smallest step, whatever a physical block is said to be. */
 	u32 step = bdev_logical_block_size(pair->bdev) >> SECTOR_SHIFT;
-	blk_status_t status = BLK_STS_OK;
+	blk_status_t status;
 
 	if (c->is.lost)
 		wanted &= ~c->is.pending;
-	cargo->mask = 0;
-	if (wanted)
-		status = dmr_cargo_read(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step,
-					cargo);
-
+	status = dmr_cargo_read_rest(t, pair->bdev, dmr_slot_sector(c->is.slot), wanted, step,
+				     cargo);
 	c->will.owned = c->is.owned | written;
 	c->will.pending = c->is.pending & ~written & ~cargo->mask;
 	c->will.pending |= c->is.owned & ~written & ~cargo->mask;
 	c->will.lost = (c->will.owned & c->will.pending) != 0;
-	return dmr_suspect(status) ? BLK_STS_OK : status;
+	return status;
+}
+
+/* false: nothing is known, and so nothing may be lost. A dead spare makes nothing lost, nor does one that was away for a moment. */
+static bool dmr_rescue(struct dmr_target *t, struct dmr_change *c, u8 written,
+		       struct dmr_cargo *cargo)
+{
+	blk_status_t status = dmr_try_rescue(t, c, written, cargo);
+
+	if (dmr_suspect(status) && dmr_spare_answers(t->pair))
+		status = dmr_try_rescue(t, c, written, cargo);
+	return (!status || dmr_suspect(status)) && dmr_spare_answers(t->pair);
 }
 
 static blk_status_t dmr_write_goods(struct dmr_target *t, u64 sector, const struct dmr_goods *g)
@@ -245,10 +263,7 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	dmr_change_begin(&pair->meta, &c, unit);
 	if (c.is.slot == DMR_NO_SLOT || c.is.doubt)
 		return false;
-	if (dmr_rescue(t, &c, dmr_mask(goods->first, goods->count), &cargo))
-		return false;
-	/* It looked alive before the old slot was read; a dead spare makes nothing lost. */
-	if (!dmr_spare_answers(pair))
+	if (!dmr_rescue(t, &c, dmr_mask(goods->first, goods->count), &cargo))
 		return false;
 	goods->cargo = &cargo;
 	c.will.slot = DMR_NO_SLOT;

@@ -25,6 +25,9 @@ struct dmr_cargo {
  */
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			    u32 step, struct dmr_cargo *cargo);
+/* The same for those that cargo->mask does not have yet; the others stay as they are. */
+blk_status_t dmr_cargo_read_rest(struct dmr_target *t, struct block_device *bdev, u64 sector,
+				 u8 mask, u32 step, struct dmr_cargo *cargo);
 /* Writes the sectors of `mask`, run by run. */
 blk_status_t dmr_cargo_write(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			     const struct dmr_cargo *cargo);

@@ -32,6 +32,8 @@ EXPORT_SYMBOL_GPL(dmr_options_format);
 EXPORT_SYMBOL_GPL(dmr_options_parse);
 EXPORT_SYMBOL_GPL(dmr_spare_bad);
 EXPORT_SYMBOL_GPL(dmr_spare_come_back);
+EXPORT_SYMBOL_GPL(dmr_spare_generation);
+EXPORT_SYMBOL_GPL(dmr_spare_set_generation);
 EXPORT_SYMBOL_GPL(dmr_spare_create);
 EXPORT_SYMBOL_GPL(dmr_spare_destroy);
 EXPORT_SYMBOL_GPL(dmr_spare_free);

@@ -51,8 +51,8 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 				dmr_read_step(t->main_bdev), &cargo);
 	/* It may have been away for a moment: sectors are judged while it answers (C10). */
 	if (dmr_suspect(status) && dmr_main_answers(t))
-		status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
-					dmr_read_step(t->main_bdev), &cargo);
+		status = dmr_cargo_read_rest(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
+					     dmr_read_step(t->main_bdev), &cargo);
 	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
 		dmr_request_fail(q, c, -EIO, "main does not answer");
 		return;

@@ -86,7 +86,7 @@ check "C20: the write reads back" holds b 20480 2048
 io_renew
 message m bad 20480 2048 write
 for segment in $(seq 0 $(($(all_slots r) / 252 - 1))); do # the slots, not the tables
-	message s bad $(($(table_sector "$segment" A) + 8)) 2016 write delay 2000
+	message s bad "$(slot_sector $((segment * 252)))" 2016 write delay 2000
 done
 begin=$(now)
 check_fails "C20: a write of 1 MiB that neither main nor the slots take fails" writes b 20480 2048
@@ -95,7 +95,7 @@ settle
 io_renew
 message m bad 20480 2048 write
 check "C20: a write of 1 MiB is relocated" writes c 20480 2048
-message s bad $(($(table_sector 0 A) + 8)) 2016 write delay 2000 bad $(($(table_sector 1 A) + 8)) 80 write delay 2000
+message s bad "$(slot_sector 0)" 2016 write delay 2000 bad "$(slot_sector 252)" 80 write delay 2000
 begin=$(now)
 writes d 20480 2048 2>/dev/null
 num "C20: a write over it whose slots are all bad ends in time, well or not (ms)" $(($(now) - begin)) -le $((limit + 4000))
@@ -106,7 +106,7 @@ check "C7: nothing that it left is older than the first write" eval 'writes e 20
 io_renew
 message m bad 20480 320 write
 check "C20: forty units are relocated" writes f 20480 320
-message s bad $(($(table_sector 0 A) + 8)) 2016 write delay 2000
+message s bad "$(slot_sector 0)" 2016 write delay 2000
 begin=$(now)
 fio --name=forty --filename=$r --direct=1 --rw=write --offset=10M --bs=4k --size=160k --ioengine=io_uring --iodepth=40 \
 	--continue_on_error=all --output-format=json --output=/tmp/forty.json >/tmp/forty.errors 2>&1

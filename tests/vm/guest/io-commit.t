@@ -29,16 +29,16 @@ old_or_new() { holds old 1104 8 || holds new 1104 8; }
 
 ## One copy cannot be written: it moves
 
-for case in "A $A $B" "B $B $A"; do
-	read -r name bad other <<<"$case"
+for case in "A $A $B ALT1" "B $B $A ALT2"; do
+	read -r name bad other to <<<"$case"
 	fresh
 	message s bad "$bad" 8 write
 	message m bad 1104 8 write
 	check "C12: a write succeeds where place $name fails" writes new 1104 8
 	is "C12: $name: the device stays active" "$(state_of r)" active
 	check "C8: $name: a flush after it succeeds: no flush has failed" flush
-	like "C12: $name: the copy went to an alternate, and the superblock told so before all ended" "$(spare_story)" \
-		'ALT1?0? ?super super super super'
+	like "C12: $name: the copy went to the alternate beside it, and the superblock told so before all ended" "$(spare_story)" \
+		"${to}0 super super super super"
 	message m bad 1120 8 write
 	check "C12: $name: the next write, too" writes new 1120 8
 	check "C12: $name: the device is created again" io_again
@@ -48,7 +48,7 @@ for case in "A $A $B" "B $B $A"; do
 	check "C12: $name: it is created from the alternate alone" remap_create r $m $s
 	check "C12: $name: and has everything" eval 'kept_is_there && holds new 1104 8 && holds new 1120 8'
 	dmsetup remove r
-	wipe "$ALT1"
+	wipe "${!to}"
 	check "C12: $name: and from the other copy alone" remap_create r $m $s
 	check "C12: $name: with everything" eval 'kept_is_there && holds new 1104 8 && holds new 1120 8'
 done

@@ -30,7 +30,7 @@ done
 num "a long list comes in several replies" "$replies" -ge 2
 num "each with room left in the buffer of 16 KiB that dmsetup begins with" "$longest" -lt 16300
 check "together they name each unit once, in order, with its place on the spare" cmp /tmp/all <(awk 'BEGIN {
-	for (i = 0; i < 2048; i++) print i * 16, 8, "owned", 8192 + int(i / 252) * 2048 + (1 + i % 252) * 8 }')
+	for (i = 0; i < 2048; i++) print i * 16, 8, "owned", 8192 + int(i / 252) * 2048 + (2 + i % 252) * 8 }')
 is "list can begin within a run" "$(message r list 20 | head -n 1)" "20 4 owned $(($(slot_sector 1) + 4))"
 is "or between runs" "$(message r list 24 | head -n 1)" "32 8 owned $(slot_sector 2)"
 is "or at the last one" "$(message r list $((len - 16)))" "$((len - 16)) 8 owned $(slot_sector 2047)"

@@ -8,7 +8,7 @@
 io_disks 16M 8M
 io_pair
 message m bad 0 2016 write
-message s bad $((8192 + 2048 + 8)) 2016 write
+message s bad "$(slot_sector 252)" 2016 write
 check "C3: all slots of the first segment are taken" writes a 0 2016
 is "C3: 252 of them" "$(used_slots r)" 252
 
@@ -25,7 +25,7 @@ is "C7: the failed slots are remembered" "$(used_slots r) $(bad_slots r)" "504 2
 
 # One write over both.
 io_renew
-message s bad $((8192 + 2048 + 8)) 2016 write
+message s bad "$(slot_sector 252)" 2016 write
 message m bad 0 8192 write
 check "C3: one unit less than the first segment holds" writes a 0 2008
 check "C7: a write over the failing segment succeeds" writes b 4096 2048

@@ -152,6 +152,20 @@ ends_badly "C10: the write fails" $one
 message s good 0 0
 check "C7: and nothing is lost" holds a 1000 8
 
+move_fresh
+message s bad "$(slot 0)" 8 write hold "$(slot 0)" 8 read times 1
+writes b 1002 2 & one=$!
+check "C7: again" message s wait waiting 1 60000
+message s offline
+message s hold 0 8 read times 1
+message s release 1
+check "C10: nothing can be read: it is asked whether it is there" message s wait waiting 1 60000
+message s online
+message s release
+ends_well "C7: it is: the unit moves" $one
+is "C7: and nothing of it is lost" "$(message r list)" "1000 8 owned $(slot 1)"
+check "C7: all is there" eval 'holds a 1000 2 && holds b 1002 2 && holds a 1004 4'
+
 ## The new slot fails, too
 
 for n in 1 3; do

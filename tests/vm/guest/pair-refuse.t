@@ -117,7 +117,7 @@ future() { # FIELD OFFSET VALUE BYTES [COPY]: in all superblocks, with a good ch
 }
 future "an incompatible feature" 72 0x80000000 4
 future "a feature that writers must know" 68 1 4
-future "a version" 8 2 2
+future "a version" 8 3 2
 future "a feature in one superblock" 72 1 4 2
 restore
 for copy in 0 1 2 3; do

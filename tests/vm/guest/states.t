@@ -19,7 +19,7 @@ slot_of() { # SECTOR: sets $slot to that of its unit, or to nothing
 	slot=
 	[ "${at:-}" ] && [ "$first" -lt $(($1 / 8 * 8 + 8)) ] || return
 	at=$((at - first % 8 - 8192))
-	slot=$((at / 2048 * 252 + at % 2048 / 8 - 1))
+	slot=$((at / 2048 * 252 + at % 2048 / 8 - 2))
 }
 state_by() { # MASK: sets $state to that of these sectors of a unit of $owned, $pending and $kind
 	local o=$((owned & $1)) p=$((pending & $1))
