@@ -130,17 +130,21 @@ static bool dmr_table_read_copy(struct dmr_metadata *meta, u32 segment, u8 place
  * Making both copies equal to another map than the one in memory would lose what has been written since, and what is
  * written from now on.
  */
-static int dmr_table_differs(const struct dmr_metadata *meta, u32 segment)
+static int dmr_table_differs(const struct dmr_metadata *meta, u32 segment, bool older)
 {
-	dmr_log_error("%s: another copy of the table of segment %u can be read than the newest: remove the device and load it again",
-		      meta->name, segment);
+	if (older)
+		dmr_log_error("%s: of the table of segment %u only an older copy can be read: copy what is on the device elsewhere before it is removed",
+			      meta->name, segment);
+	else
+		dmr_log_error("%s: another copy of the table of segment %u can be read than when it was loaded: remove the device and load it again",
+			      meta->name, segment);
 	return -EUCLEAN;
 }
 
 int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 {
 	u64 known = dmr_spare_generation(meta->slots, segment);
-	u64 generation[2] = { 0, 0 };
+	u64 generation[2] = { 0, 0 }, found;
 	bool valid[2];
 	u8 place[2];
 	int i;
@@ -164,8 +168,9 @@ int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 		if (valid[1] && generation[1] == generation[0])
 			meta->table_good |= 1u << 1;
 	}
-	if (known && known != generation[meta->table_good == 1u << 1])
-		return dmr_table_differs(meta, segment);
+	found = generation[meta->table_good == 1u << 1];
+	if (known && known != found)
+		return dmr_table_differs(meta, segment, found < known);
 	return 0;
 }
 
@@ -279,12 +284,15 @@ static int dmr_table_read_loaded(struct dmr_metadata *meta, u32 segment)
 {
 	struct dmr_entry entry;
 	u32 i;
-	int r = dmr_table_read(meta, segment);
+	int r;
 
+	/* Here the content counts: a repair that was cut off has left one map in two generations. */
+	dmr_spare_set_generation(meta->slots, segment, 0);
+	r = dmr_table_read(meta, segment);
 	for (i = 0; !r && i < DMR_SEGMENT_SLOTS; i++) {
 		dmr_table_get(meta->block[0], i, &entry);
 		if (!dmr_entry_was_loaded(meta, segment * DMR_SEGMENT_SLOTS + i, &entry))
-			r = dmr_table_differs(meta, segment);
+			r = dmr_table_differs(meta, segment, false);
 	}
 	return r;
 }

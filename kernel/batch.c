@@ -141,6 +141,7 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 
 static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
 {
+	int begun = dmr_own_data_begin(t->pair);
 	bool any = false;
 	u32 i;
 
@@ -155,7 +156,7 @@ static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
 			any = true;
 		}
 	}
-	if (any && dmr_spare_flush(t->pair))
+	if (!dmr_own_data_end(t->pair, begun, any))
 		for (i = 0; i < b->count; i++)
 			b->change[i].fate = DMR_FAILED;
 }

@@ -96,12 +96,12 @@ bool dmr_main_answers(struct dmr_target *t)
 {
 	u64 block = bdev_logical_block_size(t->main_bdev) / DMR_SECTOR_SIZE;
 	u64 last = t->ti->len - block;
-	u8 *canary = &t->breaker.canary;
+	u8 *canary = &t->breaker.canary, first = READ_ONCE(*canary);
 	unsigned int i, place;
 
 	/* The one that read last comes first: a disk that dies slowly takes seconds for each that does not. */
 	for (i = 0; i < DMR_CANARIES; i++) {
-		place = (READ_ONCE(*canary) + i) % DMR_CANARIES;
+		place = (first + i) % DMR_CANARIES;
 		if (dmr_canary_reads(t, div_u64(last, DMR_CANARIES - 1) * place)) {
 			WRITE_ONCE(*canary, place);
 			return true;
@@ -113,10 +113,10 @@ bool dmr_main_answers(struct dmr_target *t)
 /* The same for the spare: a dead one condemns no slot (C7). */
 bool dmr_spare_answers(struct dmr_pair *pair)
 {
-	unsigned int i, copy;
+	unsigned int i, copy, first = READ_ONCE(pair->probed);
 
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
-		copy = (READ_ONCE(pair->probed) + i) % DMR_SUPER_COPIES;
+		copy = (first + i) % DMR_SUPER_COPIES;
 		if (!dmr_pair_io(pair, REQ_OP_READ, dmr_super_sector(copy), pair->probe,
 				 DMR_BLOCK_SIZE)) {
 			WRITE_ONCE(pair->probed, copy);
@@ -150,15 +150,18 @@ enum dmr_opinion dmr_breaker_judge(struct dmr_target *t, bool last_chance)
 {
 	struct dmr_breaker *b = &t->breaker;
 	enum dmr_opinion opinion;
-	bool write_dead;
+	bool write_dead, held;
 
 	if (READ_ONCE(b->tripped))
 		return DMR_DISK_DEAD;
 
 	spin_lock_irq(&b->lock);
-	write_dead = b->runs >= DMR_BREAKER_REGIONS && (!b->late || last_chance);
-	if (!b->armed || last_chance ||
-	    (b->proven && time_before64(get_jiffies_64(), b->proven_at + DMR_BREAKER_HOLD)))
+	write_dead = b->runs >= DMR_BREAKER_REGIONS;
+	held = write_dead && b->late && !last_chance;
+	write_dead &= !held;
+	if (!held && (!b->armed || last_chance ||
+		      (b->proven &&
+		       time_before64(get_jiffies_64(), b->proven_at + DMR_BREAKER_HOLD))))
 		opinion = DMR_DISK_ALIVE;
 	else
 		opinion = DMR_DISK_UNSURE;

@@ -83,7 +83,10 @@ struct dmr_pair {
 	void *probe;			/* a page for canary reads */
 	u8 probed;			/* the superblock that answered last */
 
+	bool own_unflushed;		/* the worker's own data may be in the spare's cache */
+
 	/* Read anywhere. */
+	atomic_t lost_flushes;		/* flushes of the spare that failed: what was in its cache may be gone */
 	atomic_t spare_writing;		/* users' writes on their way to the spare */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
@@ -212,7 +215,7 @@ struct dmr_target {
 	struct bio_set bios;			/* for all that recovery issues */
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
-	bool main_failing;			/* worker: main has failed it, since the queue was last empty */
+	unsigned long main_spent;		/* worker: jiffies that main's failures took since the queue was last empty */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
 	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */
@@ -417,6 +420,12 @@ extern const struct dmr_metadata_io dmr_spare_io;
 #define DMR_FLUSH	(REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH)
 /* Flush the spare's or main's cache; a failure is also owed to the next user's flush (C8). */
 int dmr_spare_flush(struct dmr_pair *pair);
+/*
+ * Around the worker's own data, from before the first write to a slot to its end, under pair->lock. `end` flushes if there
+ * is `any`; false: a flush has failed, since `begun` was returned, and may have lost some of it.
+ */
+int dmr_own_data_begin(struct dmr_pair *pair);
+bool dmr_own_data_end(struct dmr_pair *pair, int begun, bool any);
 blk_status_t dmr_main_flush(struct dmr_target *t);
 /* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
 static inline bool dmr_fua_flushes(struct block_device *bdev)

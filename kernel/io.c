@@ -114,6 +114,8 @@ static blk_status_t dmr_flush_half(struct dmr_target *t, enum dmr_half half)
 		status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
 	if (!status)
 		dmr_spare_flushed(pair, written);
+	else
+		atomic_inc(&pair->lost_flushes);
 	return status;
 }
 
@@ -279,6 +281,8 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 {
 	enum dmr_half half = dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN;
 
+	if (*error && half == DMR_FLUSH_SPARE)
+		atomic_inc(&t->pair->lost_flushes);
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
 	if (!*error && dmr_owed(t->pair, half, io->told))
 		*error = BLK_STS_IOERR;

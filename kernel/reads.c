@@ -171,6 +171,9 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 	u8 bad, on_main = 0;
 	u32 i;
 
+	/* Again, for the drain may have taken its time. */
+	if (!dmr_disks_answer(t, dmr_any_on_main(pair, unit, count)))
+		return;
 	for (i = 0; i < count; i++) {
 		struct dmr_change *c = &change[i];
 

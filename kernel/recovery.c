@@ -65,6 +65,12 @@ static bool dmr_out_of_patience(struct bio *bio)
 	return time_after_eq(jiffies, dmr_patient_until(bio));
 }
 
+/* For what nobody has tried yet: a failure that came at once is no reason not to. */
+static bool dmr_main_used_up(const struct dmr_target *t, struct bio *bio)
+{
+	return t->main_spent >= dmr_patience() && dmr_out_of_patience(bio);
+}
+
 unsigned long dmr_spare_patient_until(struct dmr_target *t, struct bio *bio)
 {
 	unsigned long until = dmr_patient_until(bio);
@@ -181,10 +187,13 @@ static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
+	unsigned long begun = jiffies;
 	blk_status_t status = dmr_write_part(t, bio, offset, count, t->main_bdev, sector);
 
 	if (!status)
 		dmr_breaker_succeeded(t, READ_ONCE(t->breaker.round));
+	else
+		t->main_spent += jiffies - begun;
 	return status;
 }
 
@@ -234,7 +243,7 @@ static bool dmr_in_vain(struct dmr_target *t, struct bio *bio, const struct dmr_
 {
 	switch (run->kind) {
 	case DMR_MAIN:
-		return t->main_failing && dmr_out_of_patience(bio);
+		return dmr_main_used_up(t, bio);
 	case DMR_PENDING:
 		return t->options.fail_pending || dmr_out_of_patience(bio);
 	case DMR_OWNED_PENDING:
@@ -253,6 +262,7 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	bool discard = bio_op(bio) == REQ_OP_DISCARD;
 	struct block_device *bdev = t->main_bdev;
+	unsigned long begun;
 	blk_status_t status;
 	u64 at = sector;
 
@@ -267,13 +277,14 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 	}
 	if (discard && !dmr_bdev_discards(bdev))
 		return BLK_STS_OK;
+	begun = jiffies;
 	status = dmr_submit_wait(dmr_part(t, bio, offset, run->count, bdev, at));
 	if (discard || !dmr_suspect(status))
 		return status;
 	if (bdev != t->main_bdev)
 		dmr_spare_patient_until(t, bio);
-	else
-		t->main_failing = true;
+	else if (run->kind == DMR_MAIN)
+		t->main_spent += jiffies - begun;
 	if (!t->options.no_auto && !(bio->bi_opf & REQ_RAHEAD))
 		dmr_note_read(t, sector, run->count, false);
 	return status;
@@ -335,7 +346,6 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	status = dmr_write_main(t, bio, offset, run.count);
 	if (!status)
 		return run.count;
-	t->main_failing |= dmr_suspect(status);
 	t->batch->narrow_until = offset + (dmr_out_of_patience(bio) ? left : run.count);
 	return 0;
 }
@@ -345,21 +355,20 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 			      u32 offset, u32 count)
 {
 	blk_status_t status, error = dmr_io_of(bio)->error;
-	bool ask = !dmr_out_of_patience(bio) || (!error && !t->main_failing);
+	bool ask = error ? !dmr_out_of_patience(bio) : !dmr_main_used_up(t, bio);
 
 	/* An error that is no suspect was only looked at because another part of the bio has moved. */
 	if (error && (READ_ONCE(t->breaker.tripped) || !dmr_suspect(error)))
 		return error;
 	/*
 	 * C20: a dying disk takes seconds for each answer; after a while the rest is moved unasked. So is what only waited
-	 * here, once something of it, or of another that was here as long, has failed.
+	 * here, once something of it has failed, or others have used up that time meanwhile.
 	 */
 	status = error ?: BLK_STS_IOERR;
 	if (ask) {
 		status = dmr_write_main(t, bio, offset, count);
 		if (!dmr_suspect(status))
 			return status;
-		t->main_failing = true;
 		if (!error)
 			dmr_io_of(bio)->error = status;
 		dmr_io_of(bio)->bad |= dmr_io_of(bio)->where == DMR_AT_MAIN;
@@ -521,7 +530,7 @@ static void dmr_handle_parked(struct dmr_target *t)
 	struct dmr_batch *b = t->batch;
 
 	t->spare_failing = false;
-	t->main_failing = false;
+	t->main_spent = 0;
 	while (dmr_collect(t, b)) {
 		enum dmr_opinion opinion = DMR_DISK_ALIVE;
 

@@ -50,9 +50,11 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
 				dmr_read_step(t->main_bdev), &cargo);
 	/* It may have been away for a moment: sectors are judged while it answers (C10). */
-	if (dmr_suspect(status) && dmr_main_answers(t))
+	if (dmr_suspect(status) && dmr_main_answers(t)) {
+		cargo.until = jiffies + dmr_patience();
 		status = dmr_cargo_read_rest(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
 					     dmr_read_step(t->main_bdev), &cargo);
+	}
 	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
 		dmr_request_fail(q, c, -EIO, "main does not answer");
 		return;
@@ -136,13 +138,13 @@ static bool dmr_main_has(struct dmr_target *t, const struct dmr_change *c)
 }
 
 /* Before the commit everything it refers to is durable: slots after remap, main after unremap. */
-static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units)
+static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units, int begun)
 {
 	bool ok = true;
 	u32 i;
 
 	if (q->m->verb == DMR_VERB_REMAP)
-		ok = !dmr_spare_flush(t->pair);
+		ok = dmr_own_data_end(t->pair, begun, true);
 	else if (q->m->verb == DMR_VERB_UNREMAP)
 		ok = !dmr_main_flush(t);
 	for (i = 0; i < units; i++) {
@@ -205,10 +207,11 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 
 static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 stop)
 {
+	int begun = q->m->verb == DMR_VERB_REMAP ? dmr_own_data_begin(t->pair) : 0;
 	u32 units, i;
 
 	units = dmr_request_units(t, q, stop);
-	dmr_settle(t, q, units);
+	dmr_settle(t, q, units, begun);
 	dmr_commit(&t->pair->meta, q->change, units, q->unit);
 	for (i = 0; i < units; i++) {
 		struct dmr_change *c = &q->change[i];

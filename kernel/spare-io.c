@@ -62,6 +62,8 @@ static void dmr_own_flush_ended(struct bio *bio)
 {
 	struct dmr_own_flush *own = bio->bi_private;
 
+	if (bio->bi_status && own->half == DMR_FLUSH_SPARE)
+		atomic_inc(&own->pair->lost_flushes);
 	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair) ||
 			       own->written != (u64)atomic64_read(&own->pair->spare_written)))
 		dmr_owe(own->pair, own->half);
@@ -102,6 +104,20 @@ int dmr_spare_flush(struct dmr_pair *pair)
 	return blk_status_to_errno(status);
 }
 
+int dmr_own_data_begin(struct dmr_pair *pair)
+{
+	pair->own_unflushed = true;
+	return atomic_read(&pair->lost_flushes);
+}
+
+bool dmr_own_data_end(struct dmr_pair *pair, int begun, bool any)
+{
+	int r = any ? dmr_spare_flush(pair) : 0;
+
+	pair->own_unflushed = false;
+	return !r && atomic_read(&pair->lost_flushes) == begun;
+}
+
 /* Of main nobody counts what is not flushed. */
 blk_status_t dmr_main_flush(struct dmr_target *t)
 {
@@ -126,7 +142,7 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 	struct bio *bio;
 
 	/* A bad block is no failed flush: where it would matter to others they are told apart. */
-	if (flushes && dmr_unflushed(pair))
+	if (flushes && (dmr_unflushed(pair) || pair->own_unflushed))
 		return dmr_pair_io(pair, DMR_METADATA_WRITE | REQ_NOMERGE, sector, block,
 				   DMR_BLOCK_SIZE) ?: dmr_spare_flush(pair);
 	bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE | REQ_FUA, sector, block,

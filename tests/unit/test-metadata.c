@@ -596,12 +596,42 @@ static void an_older_table_is_not_built_on(void **state)
 		dmr_commit(&meta, &change, 1, room);
 		assert_int_equal(change.fate, DMR_FAILED);
 		assert_int_equal(meta.frozen, -EUCLEAN);
+		assert_true(dmr_map_get(meta.map, 300, &unit));
 		dmr_metadata_exit(&meta);
 		now.unreadable[other] = false;
 		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
 		assert_true(dmr_map_get(meta.map, 300, &unit));
 		assert_false(dmr_map_get(meta.map, 310, &unit));
 		assert_int_equal(dmr_repair(&meta), 0);
+		dmr_metadata_exit(&meta);
+	}
+}
+
+/* A repair was cut off between two copies, which say the same: whichever can be read at load, the repair goes on. */
+static void one_map_in_two_generations_is_repaired(void **state)
+{
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+	u32 first;
+
+	(void)state;
+	for (first = 0; first < 2; first++) {
+		u32 copy = disk_table(0, first ? DMR_PLACE_A : DMR_PLACE_B);
+		u32 older = disk_table(0, first ? DMR_PLACE_B : DMR_PLACE_A), was;
+
+		build(&small, &disk, &built);
+		was = now.disk.block[older];
+		change_table(0, 0, NULL, (1ull << 32) + 9);
+		now.disk.block[older] = was;
+		now.unreadable[copy] = true;
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		now.unreadable[copy] = false;
+		assert_int_equal(dmr_repair(&meta), 0);
+		dmr_metadata_exit(&meta);
+		assert_int_equal(spare_load(&meta, base_sectors(&small), why), 0);
+		assert_false(dmr_needs_repair(&meta));
 		dmr_metadata_exit(&meta);
 	}
 }
@@ -720,6 +750,7 @@ int main(void)
 		cmocka_unit_test(growing_without_memory_changes_nothing),
 		cmocka_unit_test(segment_that_takes_no_table_leaves_no_doubt),
 		cmocka_unit_test(an_older_table_is_not_built_on),
+		cmocka_unit_test(one_map_in_two_generations_is_repaired),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
 		cmocka_unit_test(what_others_changed_is_seen),
 	};

@@ -179,6 +179,19 @@ patience 1
 begin=$(now)
 check "C20: with a second's patience a write of 1 MiB over 256 bad units succeeds" writes h 20480 2048
 num "C20: within that and two I/Os (ms)" $(($(now) - begin)) -le 8000
+io_renew no_auto
+message m bad 1100 1 read hold 1008 8 read times 1
+message r remap 1008 512 >/dev/null & remap=$!
+message m wait waiting 1 60000
+reads 1100 8 2>/dev/null & reader=$!
+check "C18: a read waits behind a fence" until_true 20 in_io dd
+writes k 1200 8 & pid=$!
+check "C18: and a write behind that" until_true 20 in_io dd 2
+sleep 1.5 # longer than the patience
+message m release
+ends_badly "C4: the read fails" $reader
+ends_well "C20: that is no reason not to try the write" $pid
+ends_well "C18: the message ends" $remap
 patience 10
 
 ## A disk that takes no writes, slowly

@@ -103,6 +103,18 @@ flush
 num "C8: so the next one goes to the spare, too" "$(counters s flushes)" -ge $((flushes + 2))
 use_up_failures
 
+## A flush of ours fails while a batch is stored: that of the table which says that a slot is bad
+
+message s bad "$(slot_sector $(($(used_slots r) + $(bad_slots r))))" 8 write fail_after flush 1
+message m bad 1136 16 write
+check_fails "C3: a write is not acknowledged whose data it may have lost, though the next flush succeeds" writes q 1136 16
+num "C7: the slot was found bad" "$(bad_slots r)" -ge 1
+until flush; do :; done
+check "C3: it is written again" eval 'writes q 1136 16 && holds q 1136 16'
+is "C12: nothing is frozen" "$(state_of r)" active
+message m good 0 0
+message s good 0 0
+
 ## Below a device that says it has FUA
 
 dmsetup remove r
