@@ -125,7 +125,7 @@ struct dmr_region_run {
 struct dmr_breaker {
 	spinlock_t lock;		/* irq-safe: successes are noted from end_io */
 	bool armed;			/* read without the lock: end_io reports successful writes to main */
-	u8 round;			/* the same: how often it has been armed; what was mapped before proves nothing */
+	u8 round;			/* the same: how often it was armed or has tripped; what was mapped before proves nothing */
 	bool tripped;			/* read without the lock */
 	bool write_dead;		/* tripped by failing writes, not by failing reads */
 	unsigned int runs;		/* of regions with failed writes since the last success */
