@@ -22,7 +22,7 @@
 extern uint64_t seed;			/* of the pair's life, and of the scenario: powercut -s */
 extern unsigned int crash_points, violations, refused;
 
-/* What has happened in all rounds together: a scenario without any of what it is for has shown nothing. */
+/* What has happened in all rounds together: a long scenario without any of what it is for has shown nothing. */
 extern struct happened {
 	unsigned int slots, bad_slots, pending;	/* the most that a load has found */
 	unsigned int moved_tables, requests, grown, synced;
