@@ -165,8 +165,9 @@ uint8_t *spare_now(void)
 	for (i = 0; i < SUPERS; i++)
 		spare_read(now, super_at(i), BLOCK);
 	for (i = 0; i < SEGMENTS; i++) {
-		spare_read(now, table_at(i, 0), BLOCK);
-		spare_read(now, table_at(i, 1), (PLACES - 1) * BLOCK);
+		/* Two places lie side by side, at either end. */
+		spare_read(now, table_at(i, 0), 2 * BLOCK);
+		spare_read(now, table_at(i, 2), 2 * BLOCK);
 	}
 	return now;
 }
