@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli.h"
+#include "sysfs.h"
 
 static int spare_read(struct dmr_metadata *meta, u64 sector, void *data, u32 bytes)
 {
@@ -62,22 +63,15 @@ static bool behind_loop(const char *path, char device[64])
 	bool found = false;
 	glob_t list;
 	size_t i;
-	FILE *f;
 
 	/* By its inode, for it may have other names. */
 	if (stat(path, &file) || glob("/sys/block/loop*/loop/backing_file", 0, NULL, &list))
 		return false;
 	for (i = 0; !found && i < list.gl_pathc; i++) {
-		f = fopen(list.gl_pathv[i], "re");
-		if (!f)
-			continue;
-		if (fgets(backing, sizeof(backing), f)) {
-			backing[strcspn(backing, "\n")] = '\0';
-			found = !stat(backing, &behind) && behind.st_dev == file.st_dev && behind.st_ino == file.st_ino;
-			if (found)
-				sscanf(list.gl_pathv[i], "/sys/block/%63[^/]", device);
-		}
-		fclose(f);
+		found = dmr_sys_line(backing, sizeof(backing), "%s", list.gl_pathv[i]) && !stat(backing, &behind) &&
+			behind.st_dev == file.st_dev && behind.st_ino == file.st_ino;
+		if (found)
+			sscanf(list.gl_pathv[i], "/sys/block/%63[^/]", device);
 	}
 	globfree(&list);
 	return found;

@@ -335,7 +335,6 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 {
 	u64 sector = dmr_io_of(bio)->iter.bi_sector + offset;
 	u32 count = min(left, BIO_MAX_VECS * PAGE_SECTORS);
-	blk_status_t status;
 	struct dmr_run run;
 
 	if (READ_ONCE(t->breaker.tripped))
@@ -343,8 +342,7 @@ static u32 dmr_zero_stretch(struct dmr_target *t, struct bio *bio, u32 offset, u
 	run = dmr_map_find(t->pair->meta.map, sector, count);
 	if (run.kind != DMR_MAIN || run.count <= DMR_UNIT_SECTORS)
 		return 0;
-	status = dmr_write_main(t, bio, offset, run.count);
-	if (!status)
+	if (!dmr_write_main(t, bio, offset, run.count))
 		return run.count;
 	t->batch->narrow_until = offset + (dmr_out_of_patience(bio) ? left : run.count);
 	return 0;
@@ -428,7 +426,6 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 		/* A discard may be as long as the disk, and is nothing in pieces. */
 		if (bio_op(bio) != REQ_OP_DISCARD)
 			count = min_t(u32, count, DMR_UNIT_SECTORS - sector % DMR_UNIT_SECTORS);
-
 		if (bio_op(bio) == REQ_OP_WRITE_ZEROES && io->done >= b->narrow_until) {
 			u32 zeroed = dmr_zero_stretch(t, bio, io->done, total - io->done);
 

@@ -14,12 +14,12 @@ counts() { # with the state: owned, pending sectors and bad slots; settled
 	status_of safe | cut -d ' ' -f 1,3-5
 }
 content() { head -c $file_size /dev/urandom; } # NAME: a test may have another one
-file() { # NAME: with what is in /tmp/content
-	cp /tmp/content "/mnt/a/$1" && sed -i "/  $1\$/d" /tmp/sums && sha256sum </tmp/content | sed "s/-\$/$1/" >>/tmp/sums
+note_sum() { # NAME: that file holds what is in /tmp/content
+	sed -i "/  $1\$/d" /tmp/sums && sha256sum </tmp/content | sed "s/-\$/$1/" >>/tmp/sums
 }
 files() { # NAME...
 	local f
-	for f; do content "$f" >/tmp/content && file "$f" || return 1; done
+	for f; do content "$f" >/tmp/content && cp /tmp/content "/mnt/a/$f" && note_sum "$f" || return 1; done
 	sync -f /mnt/a
 }
 first_files() { # NAME...: of a file system that is new
