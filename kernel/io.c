@@ -37,11 +37,18 @@ static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* The rest of the bio comes again. */
-static void dmr_take_part(struct bio *bio, struct dmr_io *io, u32 sectors)
+/*
+ * The rest of the bio comes again. False for one that may not wait: it is not cut, as the block layer does not cut
+ * such. Were only a part of it told to wait, here or by a disk that has no room for so many parts, its submitter
+ * would hear that from another context, where io_uring does not try again but fails.
+ */
+static bool dmr_take_part(struct bio *bio, struct dmr_io *io, u32 sectors)
 {
+	if (bio->bi_opf & REQ_NOWAIT)
+		return false;
 	dm_accept_partial_bio(bio, sectors);
 	io->iter.bi_size = bio->bi_iter.bi_size;
+	return true;
 }
 
 static inline int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dmr_io *io,
@@ -200,8 +207,8 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 	if (unlikely(READ_ONCE(pair->meta.broken)))
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	run = dmr_map_find(pair->meta.map, io->iter.bi_sector, count);
-	if (run.count < bio_sectors(bio))
-		dmr_take_part(bio, io, run.count);
+	if (run.count < bio_sectors(bio) && !dmr_take_part(bio, io, run.count))
+		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	if (run.kind != DMR_OWNED || (op != REQ_OP_READ && op != REQ_OP_WRITE))
 		return dmr_map_other(t, bio, io, run);
 	if (op == REQ_OP_WRITE)
@@ -225,8 +232,8 @@ static noinline int dmr_map_fenced(struct dmr_target *t, struct bio *bio, struct
 	rcu_read_unlock();
 	if (!wait)
 		return dmr_map_run(t, bio, io, count);
-	if (count < bio_sectors(bio))
-		dmr_take_part(bio, io, count);
+	if (count < bio_sectors(bio) && !dmr_take_part(bio, io, count))
+		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	return dmr_park_here(t, bio, io);
 }
 
@@ -336,7 +343,8 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 	blk_opf_t op = bio_op(bio);
 
 	dmr_count_hit(pair, op);
-	if (status) {
+	/* Who may not wait has not been refused by the disk. */
+	if (status && status != BLK_STS_AGAIN) {
 		atomic64_inc(&pair->spare_errors);
 		dmr_health_note(pair, DMR_EVENT_SPARE_ERROR, io->iter.bi_sector,
 				io->iter.bi_size >> SECTOR_SHIFT);

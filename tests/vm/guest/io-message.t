@@ -46,6 +46,9 @@ check "a write that the spare serves" eval 'writes a 0 8 && writes a 16 8'
 is "are counted" "$(status_key r remapped_reads) $(status_key r remapped_writes)" "1 2"
 is "errors are not, for there were none" "$(status_key r read_errors) $(status_key r write_errors) $(
 	status_key r spare_errors) $(status_key r metadata_errors)" "0 0 0 0"
+message s bad "$(slot_sector 0)" 8 read again
+is "a read that would have to wait at the spare" "$(error_of reads 0 8)" EAGAIN
+is "is not its error" "$(status_key r spare_errors)" 0
 message s bad "$(slot_sector 0)" 8 read
 check_fails "a read that the spare fails" reads 0 8
 message s good 0 0

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # C15, C18: what a live reload must not drop and a copy must not miss, with gates that hold I/O where the other comes between.
 # timeout: 240
-# programs: xfs_io
+# programs: xfs_io fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
 io_disks 16M 8M cache
 put_pattern "$lower" old 0 4096 2048
 io_pair
 table=$(dmsetup table r)
-nowait() { xfs_io -d -c "pwrite -N -V 1 $(($1 * 512)) 512" $r 2>&1; } # SECTOR: a write that says so
+nowait() { xfs_io -d -c "pwrite -N -V 1 -b 64k $(($1 * 512)) $((${2:-1} * 512))" $r 2>&1; } # SECTOR [COUNT]: a write that says so
 suspending() { grep -qE "dm_wait|srcu" /proc/"$1"/wchan; } # PID: waits for what is under way
 # A reload in one call, which waits for what is under way; and it is waiting now.
 reload_begins() {
@@ -86,6 +86,12 @@ get_sectors $r 3000 8 >/tmp/read & reader=$!
 check "C18: a write waits behind its fence" until_true 30 blocked $pid
 like "C18: one that may not wait is told so" "$(nowait 3004)" "temporarily unavailable"
 unlike "C18: elsewhere it need not" "$(nowait 3100)" "unavailable"
+like "C18: what has only its end there is told as a whole" "$(nowait 2992 16)" "temporarily unavailable"
+# By io_uring, which says so, and tries again with another thread; but not if it hears of it from an interrupt.
+message m hold 2984 16 read times 1
+fio --name=u --filename=$r --direct=1 --rw=read --bs=12k --ioengine=io_uring --offset=$((2984 * 512)) --size=12k \
+	>/tmp/uring 2>&1 & uring=$!
+check "C18: so is a read by io_uring, whose other part is under way" message m wait waiting 2 60000
 dmsetup suspend --noflush r & suspend=$!
 check "C15: a suspend without flush comes between" until_true 30 suspending $suspend
 message m release
@@ -99,6 +105,8 @@ wait $pid
 is "C18: the write ends" $? 0
 wait $reader
 is "C18: and the read" $? 0
+wait $uring
+is "C18: and that by io_uring" $? 0 || diag "$(head -n 1 /tmp/uring)"
 check "C18: with old bytes or new ones" eval 'cmp /tmp/read <(pattern old 3000 8) || cmp /tmp/read <(pattern e 3000 8)'
 check "C18: the write is not lost" holds e 3000 8
 done_testing
