@@ -15,6 +15,11 @@
 typedef unsigned int blk_opf_t;
 #endif
 
+/* Bios for a device like ours are polled for since 5.16. */
+#ifndef REQ_POLLED
+#define REQ_POLLED	0
+#endif
+
 /* bio allocation takes the device and the operation since 5.18. */
 static inline struct bio *dmr_bio_alloc(struct block_device *bdev, unsigned short nr_vecs,
 					blk_opf_t opf, struct bio_set *set)

@@ -27,7 +27,8 @@ static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io
 
 static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	if (bio->bi_opf & REQ_NOWAIT)
+	/* Who polls must not be kept here; but may be answered later. */
+	if ((bio->bi_opf & REQ_NOWAIT) && !(bio->bi_opf & REQ_POLLED))
 		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
@@ -208,7 +209,7 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	run = dmr_map_find(pair->meta.map, io->iter.bi_sector, count);
 	if (run.count < bio_sectors(bio) && !dmr_take_part(bio, io, run.count))
-		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
+		return dmr_park_here(t, bio, io);
 	if (run.kind != DMR_OWNED || (op != REQ_OP_READ && op != REQ_OP_WRITE))
 		return dmr_map_other(t, bio, io, run);
 	if (op == REQ_OP_WRITE)
@@ -232,8 +233,8 @@ static noinline int dmr_map_fenced(struct dmr_target *t, struct bio *bio, struct
 	rcu_read_unlock();
 	if (!wait)
 		return dmr_map_run(t, bio, io, count);
-	if (count < bio_sectors(bio) && !dmr_take_part(bio, io, count))
-		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
+	if (count < bio_sectors(bio))
+		dmr_take_part(bio, io, count);
 	return dmr_park_here(t, bio, io);
 }
 
