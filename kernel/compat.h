@@ -15,7 +15,27 @@
 typedef unsigned int blk_opf_t;
 #endif
 
-/* Bios for a device like ours are polled for since 5.16. */
+/*
+ * A bio that has been to a queue, and is kept here before it ends once more: that queue's rq_qos has had it, and
+ * who polls for it must not look there any more, for nothing keeps the queue as it was. `bdev` outlives the bio.
+ * Context: any. Bios for devices like ours are polled for since 5.16; the flags were renamed in 5.18.
+ */
+static inline void dmr_bio_leave_queue(struct bio *bio, struct block_device *bdev)
+{
+#ifdef DMR_HAVE_BIO_QOS
+	bio_clear_flag(bio, BIO_QOS_THROTTLED);
+	bio_clear_flag(bio, BIO_QOS_MERGED);
+#else
+	bio_clear_flag(bio, BIO_TRACKED);
+#endif
+#ifdef REQ_POLLED
+	if (bio->bi_opf & REQ_POLLED) {
+		WRITE_ONCE(bio->bi_cookie, BLK_QC_T_NONE);
+		WRITE_ONCE(bio->bi_bdev, bdev);
+	}
+#endif
+}
+
 #ifndef REQ_POLLED
 #define REQ_POLLED	0
 #endif

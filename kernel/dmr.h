@@ -294,6 +294,7 @@ int dmr_io_end(struct dm_target *ti, struct bio *bio, blk_status_t *error);
  * context.
  */
 bool dmr_flush_parked(struct dmr_target *t, struct bio *bio);
+bool dmr_spare_cannot_discard(struct dmr_pair *pair, blk_opf_t op, blk_status_t status);
 
 /* limits.c */
 int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);

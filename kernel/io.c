@@ -25,10 +25,19 @@ static int dmr_end_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io
 	return DM_MAPIO_SUBMITTED;
 }
 
+/*
+ * Is it for its submitter to wait? Not if it polls: that never tries again; nor if it is a kernel thread, to which
+ * the bio came from elsewhere. An io_uring thread tries again, but before 6.5 with the same flags, for ever.
+ */
+static bool dmr_may_refuse(const struct bio *bio)
+{
+	return (bio->bi_opf & REQ_NOWAIT) && !(bio->bi_opf & REQ_POLLED) &&
+	       !(current->flags & (PF_IO_WORKER | PF_WQ_WORKER));
+}
+
 static int dmr_park_here(struct dmr_target *t, struct bio *bio, struct dmr_io *io)
 {
-	/* Who polls must not be kept here; but may be answered later. */
-	if ((bio->bi_opf & REQ_NOWAIT) && !(bio->bi_opf & REQ_POLLED))
+	if (dmr_may_refuse(bio))
 		return dmr_end_here(t, bio, io, BLK_STS_AGAIN);
 	io->where = DMR_AT_WORKER;
 	io->error = BLK_STS_OK;
@@ -304,8 +313,10 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			 blk_status_t status)
 {
-	io->error = status;
+	/* It would have had to wait: here it does. */
+	io->error = status == BLK_STS_AGAIN ? BLK_STS_OK : status;
 	io->parked_at = jiffies;
+	dmr_bio_leave_queue(bio, t->main_bdev);
 	io->suspected = io->special == DMR_FUA &&
 			dmr_fua_flushes(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
 	dmr_park(t, bio, io->epoch);
@@ -337,12 +348,24 @@ static inline void dmr_count_hit(struct dmr_pair *pair, blk_opf_t op)
 	}
 }
 
+/* C9: has the spare only now found out that it cannot discard? Then this one is as good as done. */
+bool dmr_spare_cannot_discard(struct dmr_pair *pair, blk_opf_t op, blk_status_t status)
+{
+	if (op != REQ_OP_DISCARD || !status)
+		return false;
+	return status == BLK_STS_NOTSUPP || !dmr_bdev_discards(pair->bdev);
+}
+
 static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			    blk_status_t status)
+			    blk_status_t *error)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_opf_t op = bio_op(bio);
+	blk_status_t status;
 
+	if (dmr_spare_cannot_discard(pair, op, *error))
+		*error = BLK_STS_OK;
+	status = *error;
 	dmr_count_hit(pair, op);
 	/* Who may not wait has not been refused by the disk. */
 	if (status && status != BLK_STS_AGAIN) {
@@ -419,7 +442,7 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		return DM_ENDIO_DONE;
 	}
 	if (dmr_at_spare(io))
-		return dmr_end_at_spare(t, bio, io, *error);
+		return dmr_end_at_spare(t, bio, io, error);
 	return dmr_end_at_main(t, bio, io, *error);
 }
 

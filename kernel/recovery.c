@@ -279,6 +279,8 @@ static blk_status_t dmr_pass(struct dmr_target *t, struct bio *bio, u32 offset,
 		return BLK_STS_OK;
 	begun = jiffies;
 	status = dmr_submit_wait(dmr_part(t, bio, offset, run->count, bdev, at));
+	if (bdev != t->main_bdev && dmr_spare_cannot_discard(t->pair, bio_op(bio), status))
+		return BLK_STS_OK;
 	if (discard || !dmr_suspect(status))
 		return status;
 	if (bdev != t->main_bdev)

@@ -85,6 +85,10 @@ message s bad "$(slot_sector 0)" 8 discard
 check_fails "C9: one that the spare fails is reported" discard 1000 8
 is "C9: and changes nothing" "$(status_of r | cut -d ' ' -f 1-5)" "$before"
 check "C9: the sectors can be written" eval 'writes x 1000 8 && holds x 1000 8'
+errors=$(status_key r spare_errors)
+message s bad "$(slot_sector 0)" 8 discard notsupp
+check "C9: one that the spare turns out not to have is as good as done" discard 1000 8
+is "C9: and is not its error" "$(status_key r spare_errors)" "$errors"
 dmsetup remove r
 
 ## A spare that cannot discard

@@ -240,6 +240,8 @@ move_fresh
 message m hold 2000 8 read times 1
 message r remap 2000 512 >/tmp/answer & one=$!
 message m wait waiting 1
+# Whose spare turns out to have none.
+message s bad "$(slot 0)" 512 discard notsupp
 blkdiscard -o $((2000 * 512)) -l 262144 $r & two=$!
 check "C18: a discard waits behind a fence" until_true 20 in_io blkdiscard
 message m release
@@ -248,6 +250,7 @@ ends_well "C9: and so does the discard" $two
 discards=$(($(counters m discards) + $(counters s discards)))
 num "C9: it was sent" $discards -ge 1
 num "C9: not unit by unit" $discards -le 4
+message s good 0 0
 
 ## A disk that was dead
 

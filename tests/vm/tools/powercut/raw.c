@@ -33,7 +33,7 @@ struct profile {
 
 static const struct profile profiles[] = {
 	{ .name = "relocate", .dying = 10, .reload = { .again = 20, .damage = 20, .twice = 25 } },
-	{ .name = "requests", .dying = 3, .unreadable = 2, .remap = 10, .unremap = 10, .retest = 3,
+	{ .name = "requests", .dying = 3, .unreadable = 6, .remap = 10, .unremap = 10, .retest = 3,
 	  .reload = { .again = 20, .damage = 10, .twice = 25 }, .crowded = true },
 	{ .name = "moves", .dying = 8, .slots = 10, .reload = { .again = 20, .damage = 20, .twice = 25 },
 	  .crowded = true },
@@ -41,7 +41,7 @@ static const struct profile profiles[] = {
 	  .reload = { .again = 30, .twice = 25 } },
 	{ .name = "grow", .dying = 6, .grow = 6, .remap = 3, .reload = { .again = 20, .twice = 50 } },
 	{ .name = "repair", .dying = 10, .slots = 2, .remap = 3, .reload = { .again = 100, .twice = 100 } },
-	{ .name = "mixed", .dying = 8, .slots = 4, .tables = 1, .unreadable = 3, .remap = 5, .unremap = 5,
+	{ .name = "mixed", .dying = 8, .slots = 8, .tables = 1, .unreadable = 3, .remap = 5, .unremap = 5,
 	  .retest = 2, .grow = 1, .reload = { .again = 30, .damage = 10, .twice = 25 }, .crowded = true },
 };
 
