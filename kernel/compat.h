@@ -7,6 +7,7 @@
 #define DMR_COMPAT_H
 
 #include <linux/bio.h>
+#include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 
@@ -16,9 +17,10 @@ typedef unsigned int blk_opf_t;
 #endif
 
 /*
- * A bio that has been to a queue, and is kept here before it ends once more: that queue's rq_qos has had it, and
- * who polls for it must not look there any more, for nothing keeps the queue as it was. `bdev` outlives the bio.
- * Context: any. Bios for devices like ours are polled for since 5.16; the flags were renamed in 5.18.
+ * A bio that has been to a queue, and is kept here before it ends once more. That queue's rq_qos has had it; it may
+ * not be the one it was sent to (NVMe multipath), and go meanwhile; nor may who polls for it look there any more.
+ * `bdev` outlives the bio. Context: any. Bios have a block device since 5.12; bios for devices like ours are polled for
+ * since 5.16; the flags were renamed in 5.18.
  */
 static inline void dmr_bio_leave_queue(struct bio *bio, struct block_device *bdev)
 {
@@ -29,10 +31,14 @@ static inline void dmr_bio_leave_queue(struct bio *bio, struct block_device *bde
 	bio_clear_flag(bio, BIO_TRACKED);
 #endif
 #ifdef REQ_POLLED
-	if (bio->bi_opf & REQ_POLLED) {
+	if (bio->bi_opf & REQ_POLLED)
 		WRITE_ONCE(bio->bi_cookie, BLK_QC_T_NONE);
-		WRITE_ONCE(bio->bi_bdev, bdev);
-	}
+#endif
+#ifdef DMR_HAVE_BI_BDEV
+	WRITE_ONCE(bio->bi_bdev, bdev);
+#else
+	bio->bi_disk = bdev->bd_disk;
+	bio->bi_partno = bdev->bd_partno;
 #endif
 }
 
@@ -60,7 +66,10 @@ static inline struct bio *dmr_bio_alloc(struct block_device *bdev, unsigned shor
 #define BIO_MAX_VECS	BIO_MAX_PAGES
 #endif
 
-/* A bio of ours over the pages of `source`, which must outlive it. */
+/*
+ * A bio of ours over the pages of `source`, which must outlive it. It is nobody's: others wait for the worker, too,
+ * which must be held up neither by a cgroup's limit nor by a low priority.
+ */
 static inline struct bio *dmr_bio_clone(struct block_device *bdev, struct bio *source,
 					blk_opf_t opf, struct bio_set *set)
 {
@@ -72,6 +81,8 @@ static inline struct bio *dmr_bio_clone(struct block_device *bdev, struct bio *s
 
 	/* Also for the same device: a source that has been submitted is marked as remapped to its whole disk. */
 	bio_set_dev(bio, bdev);
+	bio_associate_blkg_from_css(bio, blkcg_root_css);
+	bio->bi_ioprio = 0;
 	bio->bi_opf = opf;
 	return bio;
 }

@@ -313,12 +313,13 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			 blk_status_t status)
 {
+	struct block_device *bdev = dmr_at_spare(io) ? t->pair->bdev : t->main_bdev;
+
 	/* It would have had to wait: here it does. */
 	io->error = status == BLK_STS_AGAIN ? BLK_STS_OK : status;
 	io->parked_at = jiffies;
-	dmr_bio_leave_queue(bio, t->main_bdev);
-	io->suspected = io->special == DMR_FUA &&
-			dmr_fua_flushes(dmr_at_spare(io) ? t->pair->bdev : t->main_bdev);
+	dmr_bio_leave_queue(bio, bdev);
+	io->suspected = io->special == DMR_FUA && dmr_fua_flushes(bdev);
 	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }
