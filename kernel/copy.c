@@ -301,7 +301,8 @@ bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count
 	if (time_after(jiffies, goods.until) || !dmr_spare_answers(t->pair))
 		return false;
 	dmr_fence_add(t, unit * DMR_UNIT_SECTORS, (unit + 1) * DMR_UNIT_SECTORS);
-	dmr_fence_up(t);
+	if (!dmr_fence_up(t, goods.until))
+		return false;
 	mutex_lock(&t->pair->lock);
 	moved = dmr_move_locked(t, unit, &goods);
 	dmr_unlock(t);

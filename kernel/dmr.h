@@ -337,9 +337,11 @@ bool dmr_drain_within(struct dmr_target *t, unsigned long timeout);
 /*
  * The worker only. Fences sectors [first, end) off, a range more with each call; dmr_fence_up()
  * waits until no bio mapped before is under way; from then on nobody but the worker touches them.
+ * Until the time `until` (jiffies) at the latest: a cgroup's limit can hold a bio back for as long as it likes, and who
+ * polls may not ask. false: then the fence is down again.
  */
 void dmr_fence_add(struct dmr_target *t, u64 first, u64 end);
-void dmr_fence_up(struct dmr_target *t);
+bool dmr_fence_up(struct dmr_target *t, unsigned long until);
 void dmr_fence_down(struct dmr_target *t);
 /*
  * map(), under RCU: how many of the bio's first sectors share one fate, and whether that is to wait.

@@ -93,19 +93,24 @@ void dmr_fence_add(struct dmr_target *t, u64 first, u64 end)
 		dmr_filter_mark(t->filter, sector);
 }
 
-void dmr_fence_up(struct dmr_target *t)
-{
-	rcu_assign_pointer(t->fence, &t->fences[t->fence_turn]);
-	/* The drain publishes the next epoch after the fence: who takes it sees the fence. */
-	dmr_drain(t);
-}
-
 void dmr_fence_down(struct dmr_target *t)
 {
 	/* After what was published behind it: who finds no fence finds the new map. */
 	smp_store_release(&t->fence, NULL);
 	t->fence_turn = !t->fence_turn;
 	t->fences[t->fence_turn].ranges = 0;
+}
+
+bool dmr_fence_up(struct dmr_target *t, unsigned long until)
+{
+	unsigned long now = jiffies;
+
+	rcu_assign_pointer(t->fence, &t->fences[t->fence_turn]);
+	/* The drain publishes the next epoch after the fence: who takes it sees the fence. */
+	if (dmr_drain_within(t, time_before(now, until) ? until - now : 0))
+		return true;
+	dmr_fence_down(t);
+	return false;
 }
 
 u32 dmr_fence_check(const struct dmr_fence *fence, u64 sector, u32 count, bool *wait)

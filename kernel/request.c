@@ -266,7 +266,12 @@ bool dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 	stop = min_t(u64, q->end,
 		     round_down(q->next, DMR_UNIT_SECTORS) + DMR_REQUEST_UNITS * DMR_UNIT_SECTORS);
 	dmr_fence_add(t, round_down(q->next, DMR_UNIT_SECTORS), round_up(stop, DMR_UNIT_SECTORS));
-	dmr_fence_up(t);
+	if (!dmr_fence_up(t, jiffies + dmr_patience() / 2)) {
+		q->error = -EIO;
+		q->why = "I/O that was sent before does not end";
+		complete(&q->done);
+		return false;
+	}
 	mutex_lock(&t->pair->lock);
 	dmr_request_step(t, q, stop);
 	dmr_unlock(t);
