@@ -139,10 +139,10 @@ message f good 0 0
 remap_create r $f "$spare"
 message f bad_every 0 0 128 8 write
 check "C19: swap on a pair" eval 'mkswap $r && swapon $r'
-# A file in a tmpfs and too little memory for it: it goes to the swap.
+# A file in a tmpfs and too little memory for it: it goes to the swap. Who has more waits, and is not killed for it.
 mkdir -p /tmp/cgroup /tmp/big
 mount -t cgroup2 none /tmp/cgroup && mkdir /tmp/cgroup/small && echo +memory >/tmp/cgroup/cgroup.subtree_control &&
-	echo 8M >/tmp/cgroup/small/memory.max || bail "no memory groups"
+	echo 8M >/tmp/cgroup/small/memory.high || bail "no memory groups"
 mount -t tmpfs -o size=24m big /tmp/big
 pattern swap 0 40000 >/tmp/swapped
 check "C19: memory goes there" eval '(echo $BASHPID >/tmp/cgroup/small/cgroup.procs
