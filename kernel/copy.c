@@ -296,13 +296,16 @@ bool dmr_move_write(struct dmr_target *t, struct bio *bio, u32 offset, u32 count
 		.until = dmr_spare_patient_until(t, bio),
 		.others = DMR_SLOT_TRIES,
 	};
+	unsigned long begun = jiffies;
 	bool moved;
 
-	if (time_after(jiffies, goods.until) || !dmr_spare_answers(t->pair))
+	if (time_after(begun, goods.until) || !dmr_spare_answers(t->pair))
 		return false;
 	dmr_fence_add(t, unit * DMR_UNIT_SECTORS, (unit + 1) * DMR_UNIT_SECTORS);
-	if (!dmr_fence_up(t, goods.until))
+	/* A good slot may be free, and what is waited for may be main's: that is not the spare's time. */
+	if (!dmr_fence_up(t, begun + DMR_ONE_IO))
 		return false;
+	goods.until += jiffies - begun;
 	mutex_lock(&t->pair->lock);
 	moved = dmr_move_locked(t, unit, &goods);
 	dmr_unlock(t);

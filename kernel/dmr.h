@@ -116,6 +116,8 @@ static inline bool dmr_any_suspected(const struct dmr_pair *pair)
 #define DMR_BREAKER_REGION_SECTORS	2048u	/* 1 MiB */
 #define DMR_BREAKER_COOL_DOWN		(30 * HZ)
 #define DMR_BREAKER_HOLD		(1 * HZ)
+/* C20: as long as one I/O of a device takes at the most: SCSI gives a command 30 s, and then asks what is wrong. */
+#define DMR_ONE_IO			(40 * HZ)
 #define DMR_CANARIES			4u
 
 struct dmr_region_run {
@@ -178,7 +180,7 @@ struct dmr_target {
 	struct block_device *main_bdev;
 	const struct dmr_filter *filter;
 	unsigned int epoch;			/* 0 or 1: the one that new bios enter */
-	bool draining;				/* who leaves an epoch has to say so */
+	u8 draining;				/* 1 + the epoch that has to say who leaves it, or 0 */
 	struct dmr_in_flight __percpu *in_flight;
 	struct dmr_fence __rcu *fence;		/* one of fences[], or NULL */
 	struct dmr_breaker breaker;
@@ -319,11 +321,14 @@ static inline u8 dmr_epoch_enter(struct dmr_target *t)
 
 static inline void dmr_epoch_leave(struct dmr_target *t, u8 epoch)
 {
+	u8 draining;
+
 	preempt_disable();
 	this_cpu_dec(t->in_flight->bios[epoch]);
 	/* First the count, then the question: a drain asks for reports before it counts. */
 	barrier();
-	if (unlikely(READ_ONCE(t->draining)))
+	draining = READ_ONCE(t->draining);
+	if (unlikely(draining) && draining == epoch + 1)
 		complete(&t->left);
 	preempt_enable();
 }

@@ -33,31 +33,41 @@ static bool dmr_epoch_empty(struct dmr_target *t, unsigned int epoch)
 	return !bios;
 }
 
-static bool dmr_epoch_drains(struct dmr_target *t, unsigned int epoch, unsigned long *left)
+/* By the clock: a wait that finds somebody gone already takes none of its time. */
+static bool dmr_epoch_drains(struct dmr_target *t, unsigned int epoch, unsigned long begun,
+			     unsigned long timeout)
 {
+	unsigned long spent, left = timeout;
+
 	while (!dmr_epoch_empty(t, epoch)) {
-		if (!*left)
-			return false;
-		*left = wait_for_completion_timeout(&t->left, *left);
+		spent = jiffies - begun;
+		if (timeout != MAX_SCHEDULE_TIMEOUT) {
+			if (spent >= timeout)
+				return false;
+			left = timeout - spent;
+		}
+		wait_for_completion_timeout(&t->left, left);
 	}
 	return true;
 }
 
 bool dmr_drain_within(struct dmr_target *t, unsigned long timeout)
 {
+	unsigned long begun = jiffies;
 	bool drained = false;
 	unsigned int old;
 
 	mutex_lock(&t->drain_lock);
 	reinit_completion(&t->left);
-	WRITE_ONCE(t->draining, true);
 	old = t->epoch;
 	/* What an earlier drain gave up on is still in the epoch that is to be the next. */
+	WRITE_ONCE(t->draining, 1 + !old);
 	if (!dmr_epoch_empty(t, !old)) {
 		synchronize_rcu();
-		if (!dmr_epoch_drains(t, !old, &timeout))
+		if (!dmr_epoch_drains(t, !old, begun, timeout))
 			goto out;
 	}
+	WRITE_ONCE(t->draining, 1 + old);
 	/* After a fence that was put up for this drain. */
 	smp_store_release(&t->epoch, !old);
 	/*
@@ -65,9 +75,9 @@ bool dmr_drain_within(struct dmr_target *t, unsigned long timeout)
 	 * being asked to report has taken himself off.
 	 */
 	synchronize_rcu();
-	drained = dmr_epoch_drains(t, old, &timeout);
+	drained = dmr_epoch_drains(t, old, begun, timeout);
 out:
-	WRITE_ONCE(t->draining, false);
+	WRITE_ONCE(t->draining, 0);
 	mutex_unlock(&t->drain_lock);
 	return drained;
 }

@@ -319,7 +319,7 @@ static int dmr_end_later(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 	io->error = status == BLK_STS_AGAIN ? BLK_STS_OK : status;
 	io->parked_at = jiffies;
 	dmr_bio_leave_queue(bio, bdev);
-	io->suspected = io->special == DMR_FUA && dmr_fua_flushes(bdev);
+	io->suspected = io->special == DMR_FUA && status != BLK_STS_AGAIN && dmr_fua_flushes(bdev);
 	dmr_park(t, bio, io->epoch);
 	return DM_ENDIO_INCOMPLETE;
 }

@@ -251,7 +251,7 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 	for (i = 0; i < count; i++)
 		dmr_fence_add(t, unit[i] * DMR_UNIT_SECTORS, (unit[i] + 1) * DMR_UNIT_SECTORS);
 	/* The next read that fails brings the note again. */
-	if (!dmr_fence_up(t, note->when + dmr_patience() / 2))
+	if (!dmr_fence_up(t, note->when + dmr_patience()))
 		return false;
 	mutex_lock(&pair->lock);
 	dmr_make_pending(t, note, unit, count);

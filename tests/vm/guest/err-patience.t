@@ -198,27 +198,29 @@ patience 10
 
 io_renew
 patience 4
-message m hold 1000 8 write times 1 bad 2000 8 read bad 3000 8 write
-writes x 1000 8 & held=$!
+healthy randread
+message m hold 10000 8 write times 1 bad 12000 8 read bad 13000 8 write
+writes x 10000 8 & held=$!
 message m wait waiting 1 60000
-check_fails "C4: a read fails while I/O elsewhere does not end" reads 2000 8
-writes y 3000 8 & pid=$!
+check_fails "C4: a read fails while I/O elsewhere does not end" reads 12000 8
+writes y 13000 8 & pid=$!
 check "C20: a write that fails then is not held up" timeout 30 tail --pid=$pid -f /dev/null
 ends_well "C20: but moves" $pid
-(message r remap 4000 8; echo $? >/tmp/status) >/dev/null 2>&1 & remap=$!
+(message r remap 14000 8; echo $? >/tmp/status) >/dev/null 2>&1 & remap=$!
 check "C20: nor is a message" timeout 30 tail --pid=$remap -f /dev/null
 num "C18: which cannot be done" "$(cat /tmp/status)" -ne 0
-like "C18: and says why" "$(dmesg | tail -n 3)" "message refused at sector 4000: I/O that was sent before does not end"
+like "C18: and says why" "$(dmesg | tail -n 3)" "message refused at sector 14000: I/O that was sent before does not end"
 is "C4: nothing is pending" "$(counts | cut -d ' ' -f 4)" 0
 is "C18: the I/O is still there" "$(counters m waiting)" 1
-writes z 2500 8 & pid=$!
+writes z 12500 8 & pid=$!
 check "C20: other I/O goes on" timeout 30 tail --pid=$pid -f /dev/null
 message m release
 ends_well "C18: it ends" $held
-check_fails "C4: the read fails again" reads 2000 8
+healthy_ends
+check_fails "C4: the read fails again" reads 12000 8
 is "C4: now its sectors are pending" "$(settled_counts | cut -d ' ' -f 4)" 8
-check "C18: and the message works" message r remap 4000 8
-check "C3: all is there" eval 'holds x 1000 8 && holds y 3000 8 && holds z 2500 8'
+check "C18: and the message works" message r remap 14000 8
+check "C3: all is there" eval 'holds x 10000 8 && holds y 13000 8 && holds z 12500 8'
 patience 10
 
 ## A disk that takes no writes, slowly
