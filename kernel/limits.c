@@ -16,8 +16,7 @@ int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, voi
 	r = fn(ti, t->main, 0, ti->len, data);
 	if (!r)
 		r = fn(ti, t->spare, 0, spare_end, data);
-	/* A length: newer kernels ask for a disk's unique id that way. Main's is not ours: who knows it may go past the map. */
-	return r > 1 ? 0 : r;
+	return r;
 }
 
 void dmr_io_hints(struct dm_target *ti, struct queue_limits *limits)
