@@ -502,6 +502,7 @@ static int dmrf_read_below(struct dmrf_cache *c, struct bio *bio, sector_t secto
 	if (IS_ERR_OR_NULL(part))
 		return -EIO;
 	bio_chain(part, bio);
+	part->bi_opf &= ~REQ_NOWAIT;
 	submit_bio_noacct(part);
 	return 0;
 }

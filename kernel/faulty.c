@@ -210,6 +210,8 @@ void dmrf_below_get(struct dmrf_io *io)
 void dmrf_send(struct dmrf_io *io)
 {
 	dmrf_below_get(io);
+	/* It has waited here: who sent it would not hear in time that it may not wait below. */
+	dmrf_bio(io)->bi_opf &= ~REQ_NOWAIT;
 	submit_bio_noacct(dmrf_bio(io));
 }
 
