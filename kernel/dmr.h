@@ -180,7 +180,7 @@ struct dmr_target {
 	struct block_device *main_bdev;
 	const struct dmr_filter *filter;
 	unsigned int epoch;			/* 0 or 1: the one that new bios enter */
-	u8 draining;				/* 1 + the epoch that has to say who leaves it, or 0 */
+	bool draining[2];			/* who leaves that epoch has to say so */
 	struct dmr_in_flight __percpu *in_flight;
 	struct dmr_fence __rcu *fence;		/* one of fences[], or NULL */
 	struct dmr_breaker breaker;
@@ -319,16 +319,14 @@ static inline u8 dmr_epoch_enter(struct dmr_target *t)
 	return epoch;
 }
 
-static inline void dmr_epoch_leave(struct dmr_target *t, u8 epoch)
+/* An index as wide as an address, so that no instruction is spent on widening it. */
+static inline void dmr_epoch_leave(struct dmr_target *t, unsigned long epoch)
 {
-	u8 draining;
-
 	preempt_disable();
 	this_cpu_dec(t->in_flight->bios[epoch]);
 	/* First the count, then the question: a drain asks for reports before it counts. */
 	barrier();
-	draining = READ_ONCE(t->draining);
-	if (unlikely(draining) && draining == epoch + 1)
+	if (unlikely(READ_ONCE(t->draining[epoch])))
 		complete(&t->left);
 	preempt_enable();
 }

@@ -61,13 +61,14 @@ bool dmr_drain_within(struct dmr_target *t, unsigned long timeout)
 	reinit_completion(&t->left);
 	old = t->epoch;
 	/* What an earlier drain gave up on is still in the epoch that is to be the next. */
-	WRITE_ONCE(t->draining, 1 + !old);
 	if (!dmr_epoch_empty(t, !old)) {
+		WRITE_ONCE(t->draining[!old], true);
 		synchronize_rcu();
 		if (!dmr_epoch_drains(t, !old, begun, timeout))
 			goto out;
+		WRITE_ONCE(t->draining[!old], false);
 	}
-	WRITE_ONCE(t->draining, 1 + old);
+	WRITE_ONCE(t->draining[old], true);
 	/* After a fence that was put up for this drain. */
 	smp_store_release(&t->epoch, !old);
 	/*
@@ -77,7 +78,8 @@ bool dmr_drain_within(struct dmr_target *t, unsigned long timeout)
 	synchronize_rcu();
 	drained = dmr_epoch_drains(t, old, begun, timeout);
 out:
-	WRITE_ONCE(t->draining, 0);
+	WRITE_ONCE(t->draining[0], false);
+	WRITE_ONCE(t->draining[1], false);
 	mutex_unlock(&t->drain_lock);
 	return drained;
 }

@@ -217,7 +217,7 @@ static int dmr_map_run(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 	if (unlikely(READ_ONCE(pair->meta.broken)))
 		return dmr_end_here(t, bio, io, BLK_STS_IOERR);
 	run = dmr_map_find(pair->meta.map, io->iter.bi_sector, count);
-	if (run.count < bio_sectors(bio) && !dmr_take_part(bio, io, run.count))
+	if (unlikely(run.count < bio_sectors(bio)) && !dmr_take_part(bio, io, run.count))
 		return dmr_park_here(t, bio, io);
 	if (run.kind != DMR_OWNED || (op != REQ_OP_READ && op != REQ_OP_WRITE))
 		return dmr_map_other(t, bio, io, run);
@@ -358,15 +358,11 @@ bool dmr_spare_cannot_discard(struct dmr_pair *pair, blk_opf_t op, blk_status_t 
 }
 
 static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
-			    blk_status_t *error)
+			    blk_status_t status)
 {
 	struct dmr_pair *pair = t->pair;
 	blk_opf_t op = bio_op(bio);
-	blk_status_t status;
 
-	if (dmr_spare_cannot_discard(pair, op, *error))
-		*error = BLK_STS_OK;
-	status = *error;
 	dmr_count_hit(pair, op);
 	/* Who may not wait has not been refused by the disk. */
 	if (status && status != BLK_STS_AGAIN) {
@@ -442,8 +438,11 @@ static noinline int dmr_end_slowly(struct dmr_target *t, struct bio *bio, struct
 		dmr_epoch_leave(t, io->epoch);
 		return DM_ENDIO_DONE;
 	}
-	if (dmr_at_spare(io))
-		return dmr_end_at_spare(t, bio, io, error);
+	if (dmr_at_spare(io)) {
+		if (dmr_spare_cannot_discard(t->pair, bio_op(bio), *error))
+			*error = BLK_STS_OK;
+		return dmr_end_at_spare(t, bio, io, *error);
+	}
 	return dmr_end_at_main(t, bio, io, *error);
 }
 

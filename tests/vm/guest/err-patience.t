@@ -194,7 +194,7 @@ ends_well "C20: that is no reason not to try the write" $pid
 ends_well "C18: the message ends" $remap
 patience 10
 
-## I/O that does not end, which neither failed
+## I/O that does not end, and has not failed
 
 io_renew
 patience 4

@@ -83,6 +83,7 @@ slot_killer() { # the spare's, for writing: so that units move; three at a time,
 	local at dead=() used most=0
 	until stopped; do
 		used=$(field 2 | cut -d / -f 1)
+		used=${used:-0}
 		# What there was: what is there at the end may just have been unmapped.
 		[ "$used" -le $most ] || most=$used
 		echo $most >/tmp/most
@@ -195,7 +196,7 @@ looks() { # SENTENCE
 race_round() { # KIND SECONDS
 	local kind=$1 pids=() jobs=() p ended='' may=()
 	[ "$kind" = gentle ] || may=(-e)
-	rm -f /tmp/stop /tmp/oops /tmp/lives
+	rm -f /tmp/stop /tmp/oops /tmp/lives /tmp/most
 	echo "$name $length" >/tmp/life
 	racer $w_first $w_count w -t $w_threads "${may[@]}" >/tmp/w.out 2>&1 & jobs+=($!)
 	racer $r_first $r_count r -t $r_threads -r "${may[@]}" >/tmp/r.out 2>&1 & jobs+=($!)
