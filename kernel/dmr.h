@@ -323,6 +323,8 @@ static inline u8 dmr_epoch_enter(struct dmr_target *t)
 static inline void dmr_epoch_leave(struct dmr_target *t, unsigned long epoch)
 {
 	preempt_disable();
+	/* What a disk in memory was given is there before it is no longer in flight. */
+	smp_wmb();
 	this_cpu_dec(t->in_flight->bios[epoch]);
 	/* First the count, then the question: a drain asks for reports before it counts. */
 	barrier();

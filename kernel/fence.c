@@ -30,6 +30,8 @@ static bool dmr_epoch_empty(struct dmr_target *t, unsigned int epoch)
 
 	for_each_possible_cpu(cpu)
 		bios += READ_ONCE(per_cpu_ptr(t->in_flight, cpu)->bios[epoch]);
+	/* What they wrote is read after this: see dmr_epoch_leave(). */
+	smp_rmb();
 	return !bios;
 }
 

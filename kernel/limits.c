@@ -14,6 +14,12 @@ int dmr_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, voi
 	int r;
 
 	r = fn(ti, t->main, 0, ti->len, data);
+	/*
+	 * Newer kernels ask for a unique id in this way, and get its length: whoever took main's id for ours (pNFS)
+	 * would go past the map. Other answers are 0, 1, an error, or on older kernels a flag of the queue (1 << 17).
+	 */
+	if (r > 1 && r <= U8_MAX)
+		return -EINVAL;
 	if (!r)
 		r = fn(ti, t->spare, 0, spare_end, data);
 	return r;
