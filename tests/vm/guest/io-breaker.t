@@ -41,8 +41,12 @@ check "C10: and writes work" writes y 800 8
 
 ## Write-protected: it still reads
 
+# All in flight when it happens, however slow this machine is: fewer places than many within a second would be bad units.
 load
+message m hold 0 0 write
+message m wait waiting 64 60000 || bail "the load is not under way"
 check "C10: the disk takes no writes any more" message m readonly
+message m release fail
 check "C10: the writers get their errors" load_ends
 check "C10: the breaker trips" until_true 20 tripped
 is "C10: a write-protected disk consumes no slot" "$(used_slots r)" 0
