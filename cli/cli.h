@@ -59,7 +59,10 @@ struct dmr_device {
 	char signature[128];	/* what libblkid finds there, "" if nothing */
 	u64 sectors;
 	u32 block;		/* logical block size, bytes */
-	bool read_only, zoned, write_back, crypt, blank, ours;
+	bool read_only, zoned, write_back, crypt, ours;
+	bool blank;		/* a spare: so are its ends, and `sum` is over them */
+	u32 sum;
+	char disk_leg[32];	/* of a partition: of which kind of RAID its disk looks like a leg, "": of none */
 	char leaf[DMR_MAX_LEAVES][64];	/* the disks below */
 	unsigned int leaves;
 };
@@ -85,15 +88,17 @@ void dmr_read_afresh(int fd, off_t bytes);
 
 /* find-main.c */
 bool dmr_paths_overlap(const char *a, const char *b);	/* dmr_sys_overlap() of their nodes */
-/* The folder in sysfs of a partition whose disk is in an array, or a path to a disk: what it shows is theirs. */
-bool dmr_partition_is_below(const char *folder);
+/* Of a partition, by its folder in sysfs: is its disk a leg of a RAID? What it shows is the array's, then. */
+bool dmr_disk_is_leg(const char *folder, char type[32]);
 /*
  * Path of the first device with this main id, of those that overlap `near` (NULL: all). How many there are: partitions
- * of a copied disk have one id.
+ * of a copied disk have one id, and so have disks of careless makers.
  */
 unsigned int dmr_main_find(const struct dmr_main_id *id, const char *near, char path[PATH_MAX]);
 
 /* sysfs.c */
+/* Long enough for a spare, as sysfs says; a file is. */
+bool dmr_long_enough(const char *path);
 /* Is it an array of md? */
 bool dmr_device_is_array(const char *path);
 /* Kernel name and size of a device by number; false: it is gone. */
@@ -102,6 +107,8 @@ bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors);
 void dmr_device_node(const char *name, char *path, size_t size);
 /* A name of the device that lasts over boots. */
 void dmr_stable_path(u32 maj, u32 min, char path[PATH_MAX]);
+/* Is it more than the kernel's name, as /dev/sda is? */
+bool dmr_path_lasts(const char *path);
 
 /* dm.c */
 struct dmr_pair_info {
@@ -127,10 +134,14 @@ int dmr_dm_create(const char *name, u64 length, const char *args);
 int dmr_dm_remove(const char *name);
 /* The answer is to be freed. 0, or an exit code after saying why, with the kernel's reason. */
 int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **answer);
+/* The same without a word: 0, or an error number, for dmr_dm_refused(), which says why and returns the exit code. */
+int dmr_dm_try_message(const struct dmr_pair_info *pair, const char *text, char **answer);
+int dmr_dm_refused(const struct dmr_pair_info *pair, const char *text, int error);
 /* The same for the active pair of that name, which is looked up first. */
 int dmr_dm_ask(const char *name, const char *text, struct dmr_pair_info *pair, char **answer);
-/* A name for device-mapper: of one to 127 plain characters. */
+/* A name for device-mapper: of one to 127 plain characters, and no comment of the configuration. */
 bool dmr_dm_name_ok(const char *name);
+#define DMR_NAME_HELP	"use letters, digits and #+-.:=@_, and no # at the beginning"
 
 /* output.c: fields and tables, as text or as one JSON object. */
 enum dmr_cell { DMR_TEXT, DMR_NUMBER, DMR_SIZE /* sectors, shown as bytes */ };
@@ -177,18 +188,33 @@ void dmr_main_id_text(const struct dmr_main_id *id, char *text, size_t size);
 /* Main's name for people, made safe to print. */
 void dmr_main_text(const struct dmr_super *super, char *text, size_t size);
 
-/* verb-create.c: the table line's words behind the target's name, into text. */
+/*
+ * verb-create.c: a device in a table line, by its numbers, for a name may be another device's by then; as it was named
+ * where the line is only shown.
+ */
+void dmr_device_word(const char *path, u32 major, u32 minor, char word[PATH_MAX]);
+/* The table line's words behind the target's name, into text. */
 void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size);
 
-/* verb-read.c: prints the pair's line for the configuration; warns where main's name in it may not last. */
+/* config-file.c: prints the pair's line for the configuration; warns where main's name in it may not last. */
 void dmr_config_line(const struct dmr_pair_info *pair);
 
 /* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
 int dmr_main_taken(const char *path);
 
 /* progress.c */
-/* Sends `verb` for all of [sector, sector + count), answer by answer. 0, or an exit code. */
+/*
+ * Sends `verb` for all of [sector, sector + count), answer by answer. With cli.all, what `unremap` is refused for stays
+ * on the spare, and the rest is gone on with. 0, or an exit code.
+ */
 int dmr_run(const struct dmr_pair_info *pair, const char *verb, u64 sector, u64 count);
+/* The next line of an answer to `list`, from *rest on, as a run, or as where there is more. */
+enum dmr_list_line { DMR_LINE_END, DMR_LINE_RUN, DMR_LINE_NEXT, DMR_LINE_WRONG };
+struct dmr_listed {
+	u64 sector, count, spare;
+	char kind[16];
+};
+enum dmr_list_line dmr_list_parse(char **rest, struct dmr_listed *listed);
 
 /* The verbs. Each gets the words after it. */
 int dmr_verb_create(int argc, char **argv);

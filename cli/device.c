@@ -79,8 +79,6 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 	if (!S_ISBLK(st.st_mode))
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "for a file: losetup -f --show FILE makes a device of it",
 				"%s %s is no block device", role, path);
-	if (strpbrk(path, " \t\\"))
-		return dmr_fail(DMR_EXIT_NO_DEVICE, "name it by another path", "%s: no blanks in \"%s\"", role, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return open_failed(path, role);
@@ -98,9 +96,14 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 	device->read_only = ro;
 	dmr_probe_signature(path, device->signature, sizeof(device->signature));
 	/* Main may be dying: it is not read more than needs be. */
-	device->blank = !strcmp(role, "spare") && dmr_is_blank(fd, device->sectors);
+	if (!strcmp(role, "spare")) {
+		device->blank = dmr_is_blank(fd, device->sectors);
+		device->sum = dmr_ends_sum(fd, device->sectors);
+	}
 	device->ours = dmr_is_ours(fd);
 	close(fd);
+	if (!dmr_disk_is_leg(folder, device->disk_leg))
+		device->disk_leg[0] = '\0';
 	dmr_sys_disk(folder);
 	if (dmr_sys_line(line, sizeof(line), "%s/queue/zoned", folder))
 		device->zoned = strcmp(line, "none");
@@ -197,10 +200,10 @@ int dmr_device_wipe(const struct dmr_device *spare)
 	if (ok)
 		errno = EIO;	/* what a write that is cut short leaves unsaid */
 
-	/* The first 4 MiB, and the last 2, as README's way by hand. */
+	/* As README's way by hand. */
 	for (part = 0; part < 2; part++) {
-		at = part ? bytes - 2 * mib : 0;
-		end = part ? bytes : 4 * mib;
+		at = part ? bytes - DMR_WIPED_LAST : 0;
+		end = part ? bytes : DMR_WIPED_FIRST;
 		for (; ok && at < end; at += mib)
 			ok = pwrite(fd, zeroes, mib, (off_t)at) == (ssize_t)mib;
 	}

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -77,7 +78,7 @@ bool dmr_dm_name_ok(const char *name)
 {
 	size_t length = strlen(name);
 
-	return length && length < 128 && strcmp(name, ".") && strcmp(name, "..") && strcmp(name, "control") &&
+	return length && length < 128 && *name != '#' && strcmp(name, ".") && strcmp(name, "..") && strcmp(name, "control") &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#+-.:=@_") == length;
 }
 
@@ -207,14 +208,14 @@ int dmr_dm_pairs(struct dmr_pair_info **pairs, size_t *count)
 	return DMR_EXIT_OK;
 }
 
-/* A path of a device-mapper device becomes its name. */
+/* A path of a device-mapper device becomes its name; what is too long for one becomes "". */
 static void name_of(const char *given, char name[128])
 {
 	char link[64];
 	struct stat st;
 	FILE *f;
 
-	snprintf(name, 128, "%s", given);
+	snprintf(name, 128, "%s", strlen(given) < 128 ? given : "");
 	if (!strchr(given, '/') || stat(given, &st) || !S_ISBLK(st.st_mode))
 		return;
 	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev), minor(st.st_rdev));
@@ -231,7 +232,7 @@ int dmr_dm_pair(const char *given, struct dmr_pair_info *pair)
 	char name[128];
 
 	name_of(given, name);
-	if (read_pair(name, 0, pair)) {
+	if (*name && read_pair(name, 0, pair)) {
 		if (pair->have_table)
 			return DMR_EXIT_OK;
 		return dmr_fail(DMR_EXIT_FAILED, "use the dmremap of the module that is loaded",
@@ -244,15 +245,27 @@ int dmr_dm_pair(const char *given, struct dmr_pair_info *pair)
 			"no device %s", given);
 }
 
-/* Runs a task that makes or removes a device, if it was prepared, and waits for udev. 0, or the error; the task is gone. */
+/*
+ * Runs a task that makes or removes a device, if it was prepared, and waits for udev; a signal waits meanwhile, for it would
+ * leave half a device. 0, or the error; the task is gone.
+ */
 static int run_with_udev(struct dm_task *task, bool prepared)
 {
+	sigset_t signals, before;
 	u32 cookie = 0;
-	bool ok = prepared && dm_task_set_cookie(task, &cookie, 0) && dm_task_run(task);
-	int error = task ? dm_task_get_errno(task) : ENOMEM;
+	int error;
+	bool ok;
 
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	ok = prepared && dm_task_set_cookie(task, &cookie, 0) && dm_task_run(task);
+	error = task ? dm_task_get_errno(task) : ENOMEM;
 	if (cookie)
 		dm_udev_wait(cookie);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (task)
 		dm_task_destroy(task);
 	dm_task_update_nodes();
@@ -280,7 +293,8 @@ int dmr_dm_create(const char *name, u64 length, const char *args)
 int dmr_dm_remove(const char *name)
 {
 	struct dm_task *task = dm_task_create(DM_DEVICE_REMOVE);
-	int error = run_with_udev(task, task && dm_task_set_name(task, name));
+	/* udev looks at it for a moment after each close, so it is tried for some seconds. */
+	int error = run_with_udev(task, task && dm_task_set_name(task, name) && dm_task_retry_remove(task));
 
 	if (!error)
 		return DMR_EXIT_OK;
@@ -291,7 +305,7 @@ int dmr_dm_remove(const char *name)
 			strerror(error));
 }
 
-int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **answer)
+int dmr_dm_try_message(const struct dmr_pair_info *pair, const char *text, char **answer)
 {
 	struct dm_task *task = dm_task_create(DM_DEVICE_TARGET_MSG);
 	const char *response;
@@ -308,8 +322,18 @@ int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **an
 	}
 	if (task)
 		dm_task_destroy(task);
-	if (ok)
-		return DMR_EXIT_OK;
+	return ok ? 0 : error ? error : EINVAL;
+}
+
+int dmr_dm_message(const struct dmr_pair_info *pair, const char *text, char **answer)
+{
+	int error = dmr_dm_try_message(pair, text, answer);
+
+	return error ? dmr_dm_refused(pair, text, error) : DMR_EXIT_OK;
+}
+
+int dmr_dm_refused(const struct dmr_pair_info *pair, const char *text, int error)
+{
 	dmr_fail(DMR_EXIT_FAILED, NULL, "%s: \"%s\" was refused: %s", pair->name, text, strerror(error));
 	log_show();
 	if (error == EBUSY)

@@ -78,29 +78,33 @@ static bool find_partition(const char *disk, u64 start, char path[PATH_MAX])
 	return found;
 }
 
-/* The disk with this id, or its partition that begins where the id says. Paths of an NVMe below its multipath device have no node. */
-static bool find_disk(const struct dmr_main_id *id, const char *near, char path[PATH_MAX])
+/*
+ * Disks with this id, or their partitions that begin where the id says: how many, and the first of them. Some makers give all
+ * disks one number. Paths of an NVMe below its multipath device have no node.
+ */
+static unsigned int find_disks(const struct dmr_main_id *id, const char *near, char path[PATH_MAX])
 {
-	bool found = false;
+	unsigned int count = 0;
+	char found[PATH_MAX];
 	glob_t disks;
 	size_t i;
 
 	if (glob("/sys/block/*", 0, NULL, &disks))
-		return false;
-	for (i = 0; !found && i < disks.gl_pathc; i++) {
+		return 0;
+	for (i = 0; i < disks.gl_pathc; i++) {
 		const char *disk = disks.gl_pathv[i];
 
-		if (!disk_matches(disk, id))
+		if (!disk_matches(disk, id) || (id->start && !find_partition(disk, id->start, found)))
 			continue;
-		found = !id->start;
-		if (found)
-			dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
-		else
-			found = find_partition(disk, id->start, path);
-		found = found && !access(path, F_OK) && (!near || dmr_paths_overlap(near, path));
+		if (!id->start)
+			dmr_device_node(strrchr(disk, '/') + 1, found, PATH_MAX);
+		if (access(found, F_OK) || (near && !dmr_paths_overlap(near, found)))
+			continue;
+		if (!count++)
+			snprintf(path, PATH_MAX, "%s", found);
 	}
 	globfree(&disks);
-	return found;
+	return count;
 }
 
 /* disk: its folder in sysfs. */
@@ -114,11 +118,14 @@ static bool disk_is_below(const char *disk)
 	return dmr_device_is_leg(path, type);
 }
 
-bool dmr_partition_is_below(const char *folder)
+bool dmr_disk_is_leg(const char *folder, char type[32])
 {
-	char disk[PATH_MAX];
+	char disk[PATH_MAX], path[PATH_MAX];
 
-	return realpath(folder, disk) && dmr_sys_disk(disk) && disk_is_below(disk);
+	if (!realpath(folder, disk) || !dmr_sys_disk(disk))
+		return false;
+	dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
+	return dmr_device_is_leg(path, type);
 }
 
 /* Has this partition, by its folder in sysfs, this UUID? As the disk's table has it: what is on main itself may not be readable. */
@@ -192,7 +199,7 @@ unsigned int dmr_main_find(const struct dmr_main_id *id, const char *near, char 
 	if (id->kind == DMR_ID_NONE)
 		return 0;
 	if (id->kind != DMR_ID_PARTUUID)
-		return find_disk(id, near, path);
+		return find_disks(id, near, path);
 	memcpy(text, id->id, id->size);
 	text[id->size] = '\0';
 	return find_partitions(text, near, path);

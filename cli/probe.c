@@ -104,6 +104,26 @@ bool dmr_is_blank(int fd, u64 sectors)
 	return blank;
 }
 
+u32 dmr_ends_sum(int fd, u64 sectors)
+{
+	static const size_t mib = 1 << 20;
+	u64 bytes = sectors * DMR_SECTOR_SIZE, at = 0;
+	u8 *buffer = dmr_buffer_alloc(mib);
+	u32 sum = ~0u;
+	ssize_t got;
+
+	while (buffer && at < bytes) {
+		got = pread(fd, buffer, mib, (off_t)at);
+		if (got > 0)
+			sum = dmr_crc32c(sum, buffer, (size_t)got);
+		at += mib;
+		if (at >= DMR_WIPED_FIRST && at + DMR_WIPED_LAST < bytes)
+			at = bytes - DMR_WIPED_LAST;
+	}
+	dmr_buffer_free(buffer, mib);
+	return sum;
+}
+
 bool dmr_is_ours(int fd)
 {
 	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);

@@ -17,6 +17,10 @@ void dmr_probe_close(struct dmr_probe *probe);
 void dmr_probe_signature(const char *path, char *text, size_t size);
 /* As the kernel looks at a spare before it formats it (FORMAT.md, "Blank"), but for the last MiB's own tables. */
 bool dmr_is_blank(int fd, u64 sectors);
+/* What `create --wipe` zeroes, bytes at the beginning and at the end, and a sum over it. */
+#define DMR_WIPED_FIRST	(4ULL << 20)
+#define DMR_WIPED_LAST	(2ULL << 20)
+u32 dmr_ends_sum(int fd, u64 sectors);
 /* A superblock's magic, whatever the rest: one of a newer version is a spare, too. */
 bool dmr_is_ours(int fd);
 

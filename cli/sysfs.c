@@ -118,6 +118,15 @@ bool dmr_device_name(u32 major, u32 minor, char name[64], u64 *sectors)
 	return true;
 }
 
+bool dmr_long_enough(const char *path)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	return stat(path, &st) || !S_ISBLK(st.st_mode) || !dmr_sys_folder(major(st.st_rdev), minor(st.st_rdev), folder) ||
+	       dmr_sys_number("%s/size", folder) >= DMR_MIN_SPARE;
+}
+
 bool dmr_device_is_array(const char *path)
 {
 	char folder[PATH_MAX];
@@ -127,6 +136,11 @@ bool dmr_device_is_array(const char *path)
 		return false;
 	strncat(folder, "/md", sizeof(folder) - strlen(folder) - 1);
 	return !stat(folder, &st);
+}
+
+bool dmr_path_lasts(const char *path)
+{
+	return strrchr(path, '/') != path + 4;
 }
 
 /* A name that is the same after a boot, where udev made one; else the kernel's. */

@@ -3,137 +3,13 @@
  * assemble: activates pairs that exist, by the uuid on the spare and main's id in its superblock, or as
  * the configuration says. Two spares of one uuid are a clone or a snapshot: neither is taken.
  */
-#include <ctype.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "cli.h"
-#include "sysfs.h"
+#include "assemble.h"
 
-#define MAX_FOUND	256u
 #define WAITING		"/run/dm-remap.waiting"		/* for the udev rule: scan again with the next device */
-
-struct found {
-	char path[80];
-	struct dmr_super super;
-	char leg[32];		/* "", or of which kind of RAID that is not started */
-};
-
-struct wanted {
-	char name[128], main[PATH_MAX];
-	struct dmr_options args;
-};
-
-/* Is something above it (a holder), or is it too short? Then it is no spare that waits for us. */
-static bool candidate(const char *folder)
-{
-	return dmr_sys_number("%s/size", folder) >= DMR_MIN_SPARE && !dmr_sys_held(folder) && !dmr_partition_is_below(folder);
-}
-
-/* All spares that nobody uses. */
-static struct found *scan(unsigned int *count)
-{
-	struct found *all = calloc(MAX_FOUND, sizeof(*all));
-	unsigned int i;
-	glob_t list;
-
-	*count = 0;
-	if (!all || glob("/sys/class/block/*", 0, NULL, &list))
-		return all;
-	for (i = 0; i < list.gl_pathc && *count < MAX_FOUND; i++) {
-		struct found *f = &all[*count];
-
-		if (!candidate(list.gl_pathv[i]))
-			continue;
-		dmr_device_node(strrchr(list.gl_pathv[i], '/') + 1, f->path, sizeof(f->path));
-		if (!dmr_spare_peek(f->path, &f->super))
-			continue;
-		if (!dmr_device_is_leg(f->path, f->leg))
-			f->leg[0] = '\0';
-		++*count;
-	}
-	globfree(&list);
-	return all;
-}
-
-/*
- * How many have this uuid: more than one is a clone or a snapshot. Legs count, for what was taken out of a mirror is
- * as old as that, but not beside the array itself.
- */
-static unsigned int rivals(const struct found *all, unsigned int count, const u8 uuid[16], const char *spare)
-{
-	bool array = dmr_device_is_array(spare);
-	unsigned int i, n = 0;
-
-	for (i = 0; i < count; i++)
-		n += !memcmp(all[i].super.uuid, uuid, 16) && !(array && *all[i].leg);
-	return n;
-}
-
-/* A line: <name> <uuid> [<main>] [no_auto] [fail_pending]. 1: understood, 0: nothing in it, -1: wrong. */
-static int config_line(char *line, struct wanted *wanted)
-{
-	char *rest = NULL, *word;
-
-	memset(wanted, 0, sizeof(*wanted));
-	line[strcspn(line, "#\n")] = '\0';
-	word = strtok_r(line, " \t", &rest);
-	if (!word)
-		return 0;
-	if (!dmr_dm_name_ok(word))
-		return -1;
-	snprintf(wanted->name, sizeof(wanted->name), "%s", word);
-	word = strtok_r(NULL, " \t", &rest);
-	if (!word || !dmr_uuid_parse(word, wanted->args.uuid))
-		return -1;
-	wanted->args.have_uuid = true;
-	while ((word = strtok_r(NULL, " \t", &rest))) {
-		if (!strcmp(word, DMR_ARG_NO_AUTO))
-			wanted->args.no_auto = true;
-		else if (!strcmp(word, DMR_ARG_FAIL_PENDING))
-			wanted->args.fail_pending = true;
-		else if (*word == '/' && !*wanted->main)
-			snprintf(wanted->main, sizeof(wanted->main), "%s", word);
-		else
-			return -1;
-	}
-	return 1;
-}
-
-/* Lines of the configuration; no file is no line. 0, or an exit code. */
-static int config_read(struct wanted **all, unsigned int *count)
-{
-	char line[PATH_MAX + 512];
-	unsigned int number = 0;
-	int r = 0;
-	FILE *f;
-
-	*count = 0;
-	*all = calloc(MAX_FOUND, sizeof(**all));
-	if (!*all)
-		return dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
-	f = fopen(cli.config_file, "re");
-	if (!f) {
-		if (errno == ENOENT)
-			return DMR_EXIT_OK;
-		return dmr_fail(DMR_EXIT_FAILED, "make it readable", "%s: %s", cli.config_file, strerror(errno));
-	}
-	while (*count < MAX_FOUND && fgets(line, sizeof(line), f)) {
-		int got = config_line(line, &(*all)[*count]);
-
-		number++;
-		if (got < 0) {
-			r = dmr_fail(DMR_EXIT_USAGE, "a line is: NAME UUID [MAIN] [no_auto] [fail_pending]",
-				     "%s, line %u is wrong", cli.config_file, number);
-			break;
-		}
-		*count += (unsigned int)got;
-	}
-	fclose(f);
-	return r;
-}
 
 static bool uuid_active(const u8 uuid[16], char name[128])
 {
@@ -153,7 +29,7 @@ static bool uuid_active(const u8 uuid[16], char name[128])
 }
 
 /* Main's path is wanted->main, or it is found by its id. */
-static int find_main(const struct dmr_super *super, const char *spare, struct wanted *wanted)
+static int find_main(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted)
 {
 	char id[192];
 
@@ -171,41 +47,73 @@ static int find_main(const struct dmr_super *super, const char *spare, struct wa
 	dmr_main_id_text(&super->main, id, sizeof(id));
 	if (found)
 		return dmr_fail(DMR_EXIT_FAILED, "detach the copy of main, or name the right one: dmremap assemble MAIN SPARE [NAME]",
-				"main of spare %s is one of several partitions with its id (%s)", spare, id);
+				"main of spare %s is one of several devices with its id (%s)", spare, id);
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "name it: dmremap assemble MAIN SPARE [NAME], or in the configuration",
 			"main of spare %s is not found (its id: %s)", spare, id);
 }
 
-static int assemble(const struct dmr_super *super, const char *spare, struct wanted *wanted)
+/*
+ * Is it the pair's main, as far as can be known? One that is longer may have grown, or be another one: then the pair would
+ * cover it from now on, and the right one be too short. In a scan a name that lasts will do, for without the pair stale
+ * sectors would be used.
+ */
+static int check_main(const struct dmr_super *super, const struct dmr_device *main, const struct dmr_options *args)
+{
+	char path[PATH_MAX];
+
+	if (main->ours)
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "main comes first, the spare second: swap them",
+				"main %s is a spare of dm-remap", main->path);
+	if (main->sectors < super->covered)
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "name the main that the pair was made for",
+				"main %s is shorter than the %llu sectors that the pair covers", main->path,
+				(unsigned long long)super->covered);
+	if (args->new_main || main->sectors == super->covered || dmr_main_find(&super->main, main->path, path) ||
+	    (cli.scan && dmr_path_lasts(main->path)))
+		return DMR_EXIT_OK;
+	return dmr_fail(DMR_EXIT_NO_DEVICE, "if it is the right one, and has grown: dmremap assemble --new-main MAIN SPARE [NAME]",
+			"main %s is longer than the %llu sectors that the pair covers, and has no id to know it by", main->path,
+			(unsigned long long)super->covered);
+}
+
+static int table_args(const struct dmr_device *main, const char *spare, const struct dmr_options *options, char *args, size_t size)
+{
+	char words[2][PATH_MAX];
+	struct stat st;
+
+	if (stat(spare, &st))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "look at lsblk for the device's name", "spare %s: %s", spare, strerror(errno));
+	dmr_device_word(main->path, main->major, main->minor, words[0]);
+	dmr_device_word(spare, major(st.st_rdev), minor(st.st_rdev), words[1]);
+	dmr_table_args(words[0], words[1], options, args, size);
+	return DMR_EXIT_OK;
+}
+
+static int assemble(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted)
 {
 	char args[2 * PATH_MAX + 128];
 	struct dmr_device main;
 	int r = find_main(super, spare, wanted);
 
+	memcpy(wanted->args.uuid, super->uuid, sizeof(super->uuid));
+	wanted->args.have_uuid = true;
+	wanted->args.new_main |= cli.args.new_main;
+	wanted->args.no_auto |= cli.args.no_auto;
+	wanted->args.fail_pending |= cli.args.fail_pending;
 	if (!r)
 		r = dmr_device_read(wanted->main, "main", &main);
-	if (r)
-		return r;
-	if (main.ours)
-		r = dmr_fail(DMR_EXIT_NO_DEVICE, "main comes first, the spare second: swap them",
-			     "main %s is a spare of dm-remap", main.path);
-	if (!r && main.sectors < super->covered)
-		r = dmr_fail(DMR_EXIT_NO_DEVICE, "name the main that the pair was made for", "main %s is shorter than the %llu sectors that the pair covers",
-			     main.path, (unsigned long long)super->covered);
+	if (!r)
+		r = check_main(super, &main, &wanted->args);
 	if (!r)
 		r = dmr_device_free(main.path, "main");
 	if (!r)
 		r = dmr_device_free(spare, "spare");
 	if (!r && dmr_dm_exists(wanted->name))
 		r = dmr_fail(DMR_EXIT_BUSY, "give another name", "there is a device %s already", wanted->name);
+	if (!r)
+		r = table_args(&main, spare, &wanted->args, args, sizeof(args));
 	if (r)
 		return r;
-	memcpy(wanted->args.uuid, super->uuid, sizeof(super->uuid));
-	wanted->args.have_uuid = true;
-	wanted->args.new_main |= cli.args.new_main;
-	wanted->args.no_auto |= cli.args.no_auto;
-	wanted->args.fail_pending |= cli.args.fail_pending;
-	dmr_table_args(main.path, spare, &wanted->args, args, sizeof(args));
 	if (cli.dry_run) {
 		printf("0 %llu " DMR_TARGET_NAME " %s\n", (unsigned long long)main.sectors, args);
 		return DMR_EXIT_OK;
@@ -218,15 +126,15 @@ static int assemble(const struct dmr_super *super, const char *spare, struct wan
 	return r;
 }
 
-static int refuse_twins(const struct found *all, unsigned int count, const struct dmr_super *super)
+static int refuse_twins(const struct dmr_scan *scan, const struct dmr_super *super)
 {
 	char uuid[37], text[512] = "";
 	unsigned int i;
 	size_t n = 0;
 
-	for (i = 0; i < count; i++)
-		if (!memcmp(all[i].super.uuid, super->uuid, 16))
-			n += (size_t)scnprintf(text + n, sizeof(text) - n, "%s%s", n ? " and " : "", all[i].path);
+	for (i = 0; i < scan->count; i++)
+		if (!memcmp(scan->all[i].super.uuid, super->uuid, 16))
+			n += (size_t)scnprintf(text + n, sizeof(text) - n, "%s%s", n ? " and " : "", scan->all[i].path);
 	dmr_uuid_format(super->uuid, uuid);
 	return dmr_fail(DMR_EXIT_FAILED, "detach the copy, or wipe it: the older one would give stale data",
 			"%s carry one uuid, %s", text, uuid);
@@ -241,23 +149,23 @@ static void default_name(const struct dmr_super *super, char name[128])
 }
 
 /* The configuration's line for a pair, or one of defaults: false. */
-static bool choose(const struct dmr_super *super, const struct wanted *config, unsigned int lines, struct wanted *wanted)
+static bool choose(const struct dmr_super *super, const struct dmr_config *config, struct dmr_wanted *wanted)
 {
 	bool found = false;
 	unsigned int i;
 
 	memset(wanted, 0, sizeof(*wanted));
 	default_name(super, wanted->name);
-	for (i = 0; i < lines; i++)
-		if (!memcmp(config[i].args.uuid, super->uuid, 16)) {
-			*wanted = config[i];
+	for (i = 0; i < config->count; i++)
+		if (!memcmp(config->line[i].args.uuid, super->uuid, 16)) {
+			*wanted = config->line[i];
 			found = true;
 		}
 	return found;
 }
 
 /* Not so before it has a length, as an array that is not started has none. */
-static bool main_there(const struct dmr_super *super, const struct wanted *wanted)
+static bool main_there(const struct dmr_super *super, const struct dmr_wanted *wanted)
 {
 	char path[PATH_MAX], name[64];
 	struct stat st;
@@ -269,7 +177,7 @@ static bool main_there(const struct dmr_super *super, const struct wanted *wante
 }
 
 /* Will main come later? What came between our look and the mark nobody tells us of: so once more, with udev's links made. */
-static bool wait_for_main(const struct dmr_super *super, const struct wanted *wanted)
+static bool wait_for_main(const struct dmr_super *super, const struct dmr_wanted *wanted)
 {
 	unsigned int tries;
 	int fd;
@@ -284,67 +192,143 @@ static bool wait_for_main(const struct dmr_super *super, const struct wanted *wa
 	return !main_there(super, wanted);
 }
 
-static int assemble_scan(struct found *all, unsigned int count, const struct wanted *config, unsigned int lines)
+/* Whose main is this device, other than that of the pair with `uuid`? As the configuration says, or another spare. */
+static bool claimed(const char *path, const u8 uuid[16], const struct dmr_scan *scan, const struct dmr_config *config,
+		    char text[192])
 {
-	int r = DMR_EXIT_OK, one;
-	char name[128], uuid[37], path[PATH_MAX];
+	char main[PATH_MAX];
+	unsigned int i;
+
+	for (i = 0; i < config->count; i++)
+		if (memcmp(config->line[i].args.uuid, uuid, 16) && *config->line[i].main &&
+		    dmr_paths_overlap(config->line[i].main, path)) {
+			snprintf(text, 192, "%s in %.48s", config->line[i].name, cli.config_file);
+			return true;
+		}
+	for (i = 0; i < scan->count; i++)
+		if (memcmp(scan->all[i].super.uuid, uuid, 16) && !*scan->all[i].leg &&
+		    dmr_main_find(&scan->all[i].super.main, path, main)) {
+			snprintf(text, 192, "spare %s", scan->all[i].path);
+			return true;
+		}
+	return false;
+}
+
+/* A pair of the configuration whose main only its spare knows, and that is not there. */
+static const char *main_unknown(const struct dmr_scan *scan, const struct dmr_config *config)
+{
+	char name[128];
+	unsigned int i;
+
+	for (i = 0; i < config->count; i++)
+		if (!*config->line[i].main && !dmr_scan_find(scan, config->line[i].args.uuid) &&
+		    !uuid_active(config->line[i].args.uuid, name))
+			return config->line[i].name;
+	return NULL;
+}
+
+/*
+ * Nobody asked for this one: it may lie about since its main was thrown away, or was given another spare. False, after
+ * saying why: it is left alone.
+ */
+static bool unnamed_is_safe(const struct dmr_found *found, const struct dmr_scan *scan, const struct dmr_config *config)
+{
+	const char *missing = main_unknown(scan, config);
+	char main[PATH_MAX], text[192];
+
+	if (!dmr_main_find(&found->super.main, NULL, main))
+		dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", found->path, cli.config_file);
+	else if (claimed(main, found->super.uuid, scan, config, text))
+		dmr_warn("%s is a spare that is not in %s, and its main %s is that of %s, too: it is left alone", found->path,
+			 cli.config_file, main, text);
+	else if (missing)
+		dmr_warn("%s is a spare that is not in %s, and its main %s may be that of %s, whose spare is not found: it is left alone",
+			 found->path, cli.config_file, main, missing);
+	else
+		return true;
+	return false;
+}
+
+/* One that a scan has found. 0, or an exit code. */
+static int assemble_found(const struct dmr_found *found, const struct dmr_scan *scan, const struct dmr_config *config, bool *waiting)
+{
+	char name[128], text[192];
+	struct dmr_wanted wanted;
+	bool named = choose(&found->super, config, &wanted);
+
+	if (*found->leg) {
+		dmr_warn("%s is a spare on a leg of an array that is not started (%s): it is left alone; if there is no array any more, wipefs takes such marks away",
+			 found->path, found->leg);
+		return DMR_EXIT_OK;
+	}
+	if (uuid_active(found->super.uuid, name)) {
+		dmr_warn("%s carries the uuid of %s, which is active: a copy of its spare?", found->path, name);
+		return DMR_EXIT_OK;
+	}
+	if (dmr_scan_rivals(scan, found->super.uuid, found->path) > 1)
+		return dmr_scan_find(scan, found->super.uuid) == found ? refuse_twins(scan, &found->super) : DMR_EXIT_FAILED;
+	if (!named && cli.configured)
+		return DMR_EXIT_OK;
+	/* A pair that is another one's spare: here is what is on that one's main. */
+	if (claimed(found->path, found->super.uuid, scan, config, text)) {
+		dmr_warn("%s is the main of %s, so what looks like a spare there is left alone", found->path, text);
+		return DMR_EXIT_OK;
+	}
+	if (!named && !unnamed_is_safe(found, scan, config))
+		return DMR_EXIT_OK;
+	*waiting |= wait_for_main(&found->super, &wanted);
+	return assemble(&found->super, found->path, &wanted);
+}
+
+static bool has_line(const struct dmr_config *config, const u8 uuid[16])
+{
+	unsigned int i;
+
+	for (i = 0; i < config->count && memcmp(config->line[i].args.uuid, uuid, 16); i++)
+		;
+	return i < config->count;
+}
+
+/* First those of the configuration, in its order. */
+static int assemble_scan(const struct dmr_scan *scan, const struct dmr_config *config)
+{
+	int r = config->status, one;
+	char name[128], uuid[37];
 	bool waiting = false;
-	struct wanted wanted;
 	unsigned int i, k;
 
-	for (i = 0; i < count; i++) {
-		if (*all[i].leg) {
-			dmr_warn("%s is a leg of an array that is not started (%s): it is left alone", all[i].path,
-				 all[i].leg);
-			continue;
-		}
-		if (uuid_active(all[i].super.uuid, name)) {
-			dmr_warn("%s carries the uuid of %s, which is active: a copy of its spare?", all[i].path, name);
-			continue;
-		}
-		if (rivals(all, count, all[i].super.uuid, all[i].path) > 1) {
-			for (k = 0; k < i && (*all[k].leg || memcmp(all[k].super.uuid, all[i].super.uuid, 16)); k++)
-				;
-			one = k == i ? refuse_twins(all, count, &all[i].super) : DMR_EXIT_FAILED;
-		} else {
-			bool named = choose(&all[i].super, config, lines, &wanted);
-
-			if (!named && cli.configured)
+	for (i = 0; i < config->count; i++)
+		for (k = 0; k < scan->count; k++) {
+			if (memcmp(scan->all[k].super.uuid, config->line[i].args.uuid, 16))
 				continue;
-			/* Nobody asked for this one: it may lie about since its main was thrown away. */
-			if (!named && !dmr_main_find(&all[i].super.main, NULL, path)) {
-				dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", all[i].path,
-					 cli.config_file);
-				continue;
-			}
-			waiting |= wait_for_main(&all[i].super, &wanted);
-			one = assemble(&all[i].super, all[i].path, &wanted);
+			one = assemble_found(&scan->all[k], scan, config, &waiting);
+			r = one ? one : r;
 		}
-		if (one)
-			r = one;
+	for (k = 0; k < scan->count; k++) {
+		if (has_line(config, scan->all[k].super.uuid))
+			continue;
+		one = assemble_found(&scan->all[k], scan, config, &waiting);
+		r = one ? one : r;
 	}
 	if (!waiting && !cli.dry_run)
 		unlink(WAITING);
-	for (i = 0; i < lines; i++) {
-		for (k = 0; k < count && (*all[k].leg || memcmp(all[k].super.uuid, config[i].args.uuid, 16)); k++)
-			;
-		if (k < count || uuid_active(config[i].args.uuid, name))
+	for (i = 0; i < config->count; i++) {
+		if (dmr_scan_find(scan, config->line[i].args.uuid) || uuid_active(config->line[i].args.uuid, name))
 			continue;
-		dmr_uuid_format(config[i].args.uuid, uuid);
+		dmr_uuid_format(config->line[i].args.uuid, uuid);
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "look at the spare's connection", "no spare of %s (uuid %s) is found",
-			     config[i].name, uuid);
+			     config->line[i].name, uuid);
 	}
 	return r;
 }
 
-static int assemble_one(int argc, char **argv, const struct found *all, unsigned int count, const struct wanted *config,
-			unsigned int lines)
+static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, const struct dmr_config *config)
 {
 	const char *spare = argv[argc > 1];
 	struct dmr_super *super = calloc(1, sizeof(*super));
 	char name[128], leg[32];
 	struct stat st;
-	struct wanted wanted;
+	struct dmr_wanted wanted;
 	int r = 0;
 
 	if (stat(spare, &st))
@@ -362,15 +346,15 @@ static int assemble_one(int argc, char **argv, const struct found *all, unsigned
 		r = dmr_fail(DMR_EXIT_BUSY, "dmremap status shows it", "its pair is active as %s", name);
 	if (r)
 		goto out;
-	if (rivals(all, count, super->uuid, spare) > 1) {
-		r = refuse_twins(all, count, super);
+	if (dmr_scan_rivals(scan, super->uuid, spare) > 1) {
+		r = refuse_twins(scan, super);
 		goto out;
 	}
-	choose(super, config, lines, &wanted);
+	choose(super, config, &wanted);
 	if (argc > 1)
 		snprintf(wanted.main, sizeof(wanted.main), "%s", argv[0]);
 	if (argc > 2 && !dmr_dm_name_ok(argv[2])) {
-		r = dmr_fail(DMR_EXIT_USAGE, "use letters, digits and #+-.:=@_", "\"%s\" is no name for a device", argv[2]);
+		r = dmr_fail(DMR_EXIT_USAGE, DMR_NAME_HELP, "\"%s\" is no name for a device", argv[2]);
 		goto out;
 	}
 	if (argc > 2)
@@ -385,22 +369,24 @@ out:
 int dmr_main_taken(const char *path)
 {
 	char main[PATH_MAX], next[PATH_MAX + 128] = "";
-	struct wanted *config = NULL;
-	unsigned int count, lines, i;
-	struct found *all;
-	int r = config_read(&config, &lines);
+	struct dmr_config config;
+	struct dmr_scan scan = { .count = 0 };
+	unsigned int i;
+	int r = dmr_config_read(&config, false);
 
-	for (i = 0; !r && i < lines; i++)
-		if (*config[i].main && dmr_paths_overlap(config[i].main, path))
-			snprintf(next, sizeof(next), "dmremap assemble --scan; or take %s out of %s", config[i].name,
+	if (!r)
+		r = dmr_scan(&scan);
+	for (i = 0; !r && i < config.count; i++)
+		if (*config.line[i].main && dmr_paths_overlap(config.line[i].main, path))
+			snprintf(next, sizeof(next), "dmremap assemble --scan; or take %s out of %s", config.line[i].name,
 				 cli.config_file);
-	all = r ? NULL : scan(&count);
-	for (i = 0; all && i < count; i++)
-		if (dmr_main_find(&all[i].super.main, path, main))
-			snprintf(next, sizeof(next), *all[i].leg ? "start the array that %s is a leg of, and assemble the pair"
-								 : "dmremap assemble %s; or wipe that spare by hand (dd)", all[i].path);
-	free(all);
-	free(config);
+	for (i = 0; !r && i < scan.count; i++)
+		if (dmr_main_find(&scan.all[i].super.main, path, main))
+			snprintf(next, sizeof(next), *scan.all[i].leg ? "start the array that %s is a leg of, and assemble the pair"
+								      : "dmremap assemble %s; or wipe that spare by hand (dd)",
+				 scan.all[i].path);
+	dmr_scan_free(&scan);
+	dmr_config_free(&config);
 	if (*next)
 		r = dmr_fail(DMR_EXIT_BUSY, next, "main %s belongs to a pair that is not active: sectors relocated there would be stale",
 			     path);
@@ -409,9 +395,8 @@ int dmr_main_taken(const char *path)
 
 int dmr_verb_assemble(int argc, char **argv)
 {
-	struct wanted *config = NULL;
-	unsigned int count, lines;
-	struct found *all;
+	struct dmr_scan scan = { .count = 0 };
+	struct dmr_config config;
 	int r;
 
 	if (cli.scan && cli.args.new_main)
@@ -422,20 +407,15 @@ int dmr_verb_assemble(int argc, char **argv)
 	if (cli.scan == (argc > 0))
 		return dmr_fail(DMR_EXIT_USAGE, "name a spare, or say --scan", "assemble: which pair?");
 	r = dmr_dm_init();
-	if (!r)
-		r = config_read(&config, &lines);
-	if (r) {
-		free(config);
+	if (r)
 		return r;
-	}
-	all = scan(&count);
-	if (!all)
-		r = dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
-	else if (cli.scan)
-		r = assemble_scan(all, count, config, lines);
-	else
-		r = assemble_one(argc, argv, all, count, config, lines);
-	free(all);
-	free(config);
+	/* One wrong line does not keep the others from being assembled at boot. */
+	r = dmr_config_read(&config, cli.scan);
+	if (!r)
+		r = dmr_scan(&scan);
+	if (!r)
+		r = cli.scan ? assemble_scan(&scan, &config) : assemble_one(argc, argv, &scan, &config);
+	dmr_scan_free(&scan);
+	dmr_config_free(&config);
 	return r;
 }

@@ -6,6 +6,14 @@
 #include "cli.h"
 #include "sysfs.h"
 
+void dmr_device_word(const char *path, u32 major, u32 minor, char word[PATH_MAX])
+{
+	if (cli.dry_run && !strpbrk(path, " \t\n\\"))
+		snprintf(word, PATH_MAX, "%s", path);
+	else
+		snprintf(word, PATH_MAX, "%u:%u", major, minor);
+}
+
 void dmr_table_args(const char *main, const char *spare, const struct dmr_options *options, char *text, size_t size)
 {
 	char args[128];
@@ -33,6 +41,9 @@ static int check_kinds(const struct dmr_device *main, const struct dmr_device *s
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "take a spare with blocks as small as main's",
 				"spare %s has blocks of %u bytes, main %s of %u", spare->path, spare->block, main->path,
 				main->block);
+	if (main->block > DMR_BLOCK_SIZE)
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "take a disk with blocks of at most 4096 bytes", "main %s has blocks of %u bytes",
+				main->path, main->block);
 	return DMR_EXIT_OK;
 }
 
@@ -42,6 +53,10 @@ static int check_sizes(const struct dmr_device *main, const struct dmr_device *s
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "look at lsblk", "main %s is empty", main->path);
 	if (main->sectors > DMR_MAX_COVERED)
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "take a partition of it", "main %s is too long", main->path);
+	if (main->sectors % (main->block / DMR_SECTOR_SIZE))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "take a partition or a volume that ends with a block",
+				"main %s has %llu sectors, which are no whole blocks of %u bytes", main->path,
+				(unsigned long long)main->sectors, main->block);
 	if (!dmr_segments_for(spare->sectors))
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "take one of at least 5 MiB; each MiB behind the first four has room for 252 units",
 				"spare %s is too short: %llu sectors, at least %u are needed", spare->path,
@@ -61,8 +76,17 @@ static int check_content(const struct dmr_device *spare)
 			spare->path, *spare->signature ? ": it has " : "", spare->signature);
 }
 
+static void warn_of_leg(const struct dmr_device *device)
+{
+	if (*device->disk_leg)
+		dmr_warn("the disk of %s has the mark of a RAID (%s): if that is stale, take it away (wipefs), for at boot neither main nor spare is looked for on such a disk",
+			 device->path, device->disk_leg);
+}
+
 static void warn_of(const struct dmr_device *main, const struct dmr_device *spare)
 {
+	warn_of_leg(main);
+	warn_of_leg(spare);
 	if (main->write_back)
 		dmr_warn("main %s has a volatile write cache: an error that comes when it is flushed names no sector and cannot be relocated; hdparm -W 0 or sdparm --clear WCE switches it off",
 			 main->path);
@@ -96,7 +120,7 @@ static int check_all(const struct dmr_device *main, const struct dmr_device *spa
 	if (!r)
 		r = dmr_main_taken(main->path);
 	if (!r && !dmr_dm_name_ok(name))
-		r = dmr_fail(DMR_EXIT_USAGE, "use letters, digits and #+-.:=@_", "\"%s\" is no name for a device", name);
+		r = dmr_fail(DMR_EXIT_USAGE, DMR_NAME_HELP, "\"%s\" is no name for a device", name);
 	if (!r && dmr_dm_exists(name))
 		r = dmr_fail(DMR_EXIT_BUSY, "give another name", "there is a device %s already", name);
 	return r;
@@ -109,22 +133,18 @@ static int look_again(const char *role, const struct dmr_device *shown)
 	int r = dmr_device_read(shown->path, role, &now);
 
 	if (!r && (now.major != shown->major || now.minor != shown->minor || now.sectors != shown->sectors ||
-		   now.blank != shown->blank || now.ours != shown->ours))
+		   now.blank != shown->blank || now.ours != shown->ours || now.sum != shown->sum ||
+		   strcmp(now.signature, shown->signature)))
 		r = dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "%s %s is not what it was when it was shown", role,
 			     shown->path);
 	return r;
 }
 
-static int activate(const struct dmr_device *main, const struct dmr_device *spare, const char *name)
+static int activate(const struct dmr_device *main, const struct dmr_device *spare, const char *name, const char *args)
 {
-	char devices[2][32], args[256];
 	struct dmr_pair_info pair;
 	int r = dmr_dm_need_target();
 
-	/* By their numbers: a name may be another device's by now. */
-	snprintf(devices[0], sizeof(devices[0]), "%u:%u", main->major, main->minor);
-	snprintf(devices[1], sizeof(devices[1]), "%u:%u", spare->major, spare->minor);
-	dmr_table_args(devices[0], devices[1], &cli.args, args, sizeof(args));
 	if (!r)
 		r = look_again("main", main);
 	if (!r)
@@ -143,10 +163,20 @@ static int activate(const struct dmr_device *main, const struct dmr_device *spar
 	return DMR_EXIT_OK;
 }
 
+/* As the kernel calls main, which may be cciss!c0d0. */
+static void default_name(const struct dmr_device *main, char name[128])
+{
+	char *at;
+
+	snprintf(name, 128, "remap-%s", main->name);
+	for (at = name; (at = strchr(at, '!')); )
+		*at = '-';
+}
+
 int dmr_verb_create(int argc, char **argv)
 {
+	char name[128], words[2][PATH_MAX], args[2 * PATH_MAX + 128];
 	struct dmr_device main, spare;
-	char name[128], args[2 * PATH_MAX + 128];
 	int r = dmr_dm_init();
 
 	if (!r)
@@ -158,13 +188,15 @@ int dmr_verb_create(int argc, char **argv)
 	if (argc > 2)
 		snprintf(name, sizeof(name), "%s", strlen(argv[2]) < sizeof(name) ? argv[2] : "");
 	else
-		snprintf(name, sizeof(name), "remap-%s", main.name);
+		default_name(&main, name);
 	r = check_all(&main, &spare, name);
 	if (r)
 		return r;
 	warn_of(&main, &spare);
+	dmr_device_word(main.path, main.major, main.minor, words[0]);
+	dmr_device_word(spare.path, spare.major, spare.minor, words[1]);
+	dmr_table_args(words[0], words[1], &cli.args, args, sizeof(args));
 	if (cli.dry_run) {
-		dmr_table_args(main.path, spare.path, &cli.args, args, sizeof(args));
 		printf("0 %llu " DMR_TARGET_NAME " %s\n", (unsigned long long)main.sectors, args);
 		return DMR_EXIT_OK;
 	}
@@ -172,7 +204,7 @@ int dmr_verb_create(int argc, char **argv)
 	show_device("spare", &spare, spare.blank ? "is formatted" : "IS ERASED and formatted");
 	printf("pair   /dev/mapper/%s, %u slots\n", name, dmr_segments_for(spare.sectors) * DMR_SEGMENT_SLOTS);
 	r = dmr_confirm();
-	return r ? r : activate(&main, &spare, name);
+	return r ? r : activate(&main, &spare, name, args);
 }
 
 int dmr_verb_stop(int argc, char **argv)
@@ -187,8 +219,9 @@ int dmr_verb_stop(int argc, char **argv)
 		one = dmr_dm_pair(argv[i], &pair);
 		if (!one && pair.open_count) {
 			dmr_device_users(pair.major, pair.minor, users, sizeof(users));
-			one = dmr_fail(DMR_EXIT_BUSY, "unmount it, and end what has it open (lsblk, fuser)", "%s is in use%s%s",
-				       pair.name, *users ? ": " : "", users);
+			if (*users)
+				one = dmr_fail(DMR_EXIT_BUSY, "unmount it, and end what has it open (lsblk, fuser)",
+					       "%s is in use: %s", pair.name, users);
 		}
 		if (!one)
 			one = dmr_dm_remove(pair.name);

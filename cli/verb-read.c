@@ -37,21 +37,28 @@ static const char *state_of(const struct dmr_pair_info *pair)
 	return pair->have_table ? dmr_state_word(pair->status.state) : "unknown";
 }
 
+/* Of a device that is gone nothing is said. */
 static void device_cell(unsigned int column, u32 major, u32 minor)
 {
-	char name[64];
+	char name[64], path[80];
 	u64 sectors;
 
-	dmr_device_name(major, minor, name, &sectors);
-	dmr_cell_text(column, "/dev/%s", name);
+	if (!dmr_device_name(major, minor, name, &sectors))
+		return;
+	dmr_device_node(name, path, sizeof(path));
+	dmr_cell_text(column, "%s", path);
 }
 
-static void uuid_cell(unsigned int column, const struct dmr_pair_info *pair)
+static void devices_cells(const struct dmr_pair_info *pair, unsigned int main, unsigned int spare, unsigned int uuid)
 {
-	char uuid[37];
+	char text[37];
 
-	dmr_uuid_format(pair->options.uuid, uuid);
-	dmr_cell_text(column, "%s", uuid);
+	if (!pair->have_table)
+		return;
+	device_cell(main, pair->main_major, pair->main_minor);
+	device_cell(spare, pair->spare_major, pair->spare_minor);
+	dmr_uuid_format(pair->options.uuid, text);
+	dmr_cell_text(uuid, "%s", text);
 }
 
 static void status_row(const struct dmr_pair_info *pair)
@@ -62,6 +69,12 @@ static void status_row(const struct dmr_pair_info *pair)
 	dmr_cell_text(COL_NAME, "%s", pair->name);
 	dmr_cell_text(COL_STATE, "%s", state_of(pair));
 	dmr_cell_number(COL_SIZE, pair->length);
+	dmr_cell_number(COL_START, pair->start);
+	dmr_cell_number(COL_EVENTS, pair->events);
+	dmr_cell_number(COL_OPEN, pair->open_count);
+	dmr_cell_number(COL_SUSPENDED, pair->suspended);
+	if (!pair->have_table)
+		return;
 	dmr_cell_number(COL_USED, s->used_slots);
 	dmr_cell_number(COL_SLOTS, s->all_slots);
 	dmr_cell_number(COL_OWNED, s->owned);
@@ -73,13 +86,7 @@ static void status_row(const struct dmr_pair_info *pair)
 	dmr_cell_number(COL_METADATA_ERRORS, s->counters.metadata_errors);
 	dmr_cell_number(COL_REMAPPED_READS, s->counters.remapped_reads);
 	dmr_cell_number(COL_REMAPPED_WRITES, s->counters.remapped_writes);
-	device_cell(COL_MAIN, pair->main_major, pair->main_minor);
-	device_cell(COL_SPARE, pair->spare_major, pair->spare_minor);
-	uuid_cell(COL_UUID, pair);
-	dmr_cell_number(COL_START, pair->start);
-	dmr_cell_number(COL_EVENTS, pair->events);
-	dmr_cell_number(COL_OPEN, pair->open_count);
-	dmr_cell_number(COL_SUSPENDED, pair->suspended);
+	devices_cells(pair, COL_MAIN, COL_SPARE, COL_UUID);
 }
 
 enum { TREE_NAME, TREE_ROLE, TREE_SIZE, TREE_STATE, TREE_COLS };
@@ -117,23 +124,35 @@ static void tree_rows(const struct dmr_pair_info *pair)
 	tree_row(parent, "spare", pair->spare_major, pair->spare_minor);
 }
 
-/* The pairs that are named, or all. 0, or an exit code. */
+/* The pairs that are named, or all. 0, or an exit code; with --check those that are there are still gone on with. */
 static int select_pairs(int argc, char **argv, struct dmr_pair_info **pairs, size_t *count)
 {
-	int i, r = dmr_dm_init();
+	int i, one, r = dmr_dm_init();
 
 	if (r || !argc)
 		return r ? r : dmr_dm_pairs(pairs, count);
 	*pairs = calloc((size_t)argc, sizeof(**pairs));
 	if (!*pairs)
 		return dmr_fail(DMR_EXIT_FAILED, NULL, "no memory");
-	for (i = 0; i < argc; i++) {
-		r = dmr_dm_pair(argv[i], &(*pairs)[i]);
-		if (r)
-			return r;
+	for (i = 0; i < argc && (!r || cli.check); i++) {
+		one = dmr_dm_pair(argv[i], &(*pairs)[*count]);
+		if (one)
+			r = one;
+		else
+			++*count;
 	}
-	*count = (size_t)argc;
-	return DMR_EXIT_OK;
+	return r;
+}
+
+/* What of it is not there any more. The state does not tell before something is to be written there. */
+static const char *gone(const struct dmr_pair_info *pair)
+{
+	char name[64];
+	u64 sectors;
+	bool main = !dmr_device_name(pair->main_major, pair->main_minor, name, &sectors);
+	bool spare = !dmr_device_name(pair->spare_major, pair->spare_minor, name, &sectors);
+
+	return main && spare ? ", main and spare are gone" : main ? ", main is gone" : spare ? ", the spare is gone" : "";
 }
 
 /* As monitoring wants it: 0 well, 1 warning, 2 critical, 3 unknown. */
@@ -143,33 +162,50 @@ static int pair_level(const struct dmr_pair_info *pair)
 
 	if (!pair->have_table)
 		return 3;
-	if (s->state == DMR_STALE || s->state == DMR_TRIPPED || s->state == DMR_FROZEN)
+	if (s->state == DMR_STALE || s->state == DMR_TRIPPED || s->state == DMR_FROZEN || *gone(pair))
 		return 2;
-	if (s->state == DMR_FULL || s->pending || s->bad_slots || pair->suspended ||
-	    s->used_slots * 100 >= s->all_slots * NEARLY_FULL)
+	if (s->state == DMR_FULL || s->pending || s->bad_slots || pair->suspended || s->counters.spare_errors ||
+	    s->counters.metadata_errors || s->used_slots * 100 >= s->all_slots * NEARLY_FULL)
 		return 1;
 	return 0;
 }
 
-static int status_check(const struct dmr_pair_info *pairs, size_t count)
+static void check_text(const struct dmr_pair_info *pair)
+{
+	const struct dmr_status *s = &pair->status;
+
+	if (!pair->have_table) {
+		printf(" %s unknown", pair->name);
+		return;
+	}
+	printf(" %s %s %llu/%llu slots, %llu pending, %llu bad", pair->name, dmr_state_word(s->state),
+	       (unsigned long long)s->used_slots, (unsigned long long)s->all_slots, (unsigned long long)s->pending,
+	       (unsigned long long)s->bad_slots);
+	if (s->counters.spare_errors || s->counters.metadata_errors)
+		printf(", %llu errors of the spare", (unsigned long long)(s->counters.spare_errors + s->counters.metadata_errors));
+	printf("%s%s", gone(pair), pair->suspended ? ", suspended" : "");
+}
+
+/* failed: not all that were named are there, or nothing is known. */
+static int status_check(const struct dmr_pair_info *pairs, size_t count, bool failed)
 {
 	static const char * const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 	static const int rank[] = { 0, 1, 3, 2 };
-	int worst = count ? 0 : 3;
+	int worst = count && !failed ? 0 : 3;
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		if (rank[pair_level(&pairs[i])] > rank[worst])
 			worst = pair_level(&pairs[i]);
 	printf("DMREMAP %s -", words[worst]);
-	if (!count)
+	for (i = 0; i < count; i++) {
+		printf("%s", i ? ";" : "");
+		check_text(&pairs[i]);
+	}
+	if (failed)
+		printf("%s", count ? "; others cannot be had" : " the status cannot be had");
+	else if (!count)
 		printf(" no active pair");
-	for (i = 0; i < count; i++)
-		printf("%s %s %s %llu/%llu slots, %llu pending, %llu bad%s", i ? ";" : "", pairs[i].name,
-		       pairs[i].have_table ? dmr_state_word(pairs[i].status.state) : "unknown",
-		       (unsigned long long)pairs[i].status.used_slots, (unsigned long long)pairs[i].status.all_slots,
-		       (unsigned long long)pairs[i].status.pending, (unsigned long long)pairs[i].status.bad_slots,
-		       pairs[i].suspended ? ", suspended" : "");
 	printf("\n");
 	return worst;
 }
@@ -181,9 +217,7 @@ int dmr_verb_status(int argc, char **argv)
 	int r = select_pairs(argc, argv, &pairs, &count);
 
 	if (cli.check) {
-		if (r)
-			printf("DMREMAP UNKNOWN - the status cannot be had\n");
-		r = r ? 3 : status_check(pairs, count);
+		r = status_check(pairs, count, r);
 		goto out;
 	}
 	if (r)
@@ -219,28 +253,13 @@ static const struct dmr_column list_columns[LIST_COLS] = {
 	[LIST_UUID] = { "uuid", DMR_TEXT, false },
 };
 
-void dmr_config_line(const struct dmr_pair_info *pair)
-{
-	char path[PATH_MAX], uuid[37];
-
-	dmr_stable_path(pair->main_major, pair->main_minor, path);
-	dmr_uuid_format(pair->options.uuid, uuid);
-	printf("%s %s %s%s%s\n", pair->name, uuid, path, pair->options.no_auto ? " " DMR_ARG_NO_AUTO : "",
-	       pair->options.fail_pending ? " " DMR_ARG_FAIL_PENDING : "");
-	if (strrchr(path, '/') == path + 4)
-		dmr_warn("%s is the kernel's name of main, which may be another disk's after a boot: put a lasting one into the line, if there is one",
-			 path);
-}
-
 static void list_row(const struct dmr_pair_info *pair)
 {
 	dmr_out_row(0);
 	dmr_cell_text(LIST_NAME, "%s", pair->name);
 	dmr_cell_text(LIST_STATE, "%s", state_of(pair));
 	dmr_cell_number(LIST_SIZE, pair->length);
-	device_cell(LIST_MAIN, pair->main_major, pair->main_minor);
-	device_cell(LIST_SPARE, pair->spare_major, pair->spare_minor);
-	uuid_cell(LIST_UUID, pair);
+	devices_cells(pair, LIST_MAIN, LIST_SPARE, LIST_UUID);
 }
 
 int dmr_verb_list(int argc, char **argv)
@@ -251,11 +270,15 @@ int dmr_verb_list(int argc, char **argv)
 
 	if (r)
 		goto out;
-	if (cli.config) {
-		for (i = 0; i < count; i++)
+	for (i = 0; cli.config && i < count; i++) {
+		if (pairs[i].have_table)
 			dmr_config_line(&pairs[i]);
-		goto out;
+		else
+			r = dmr_fail(DMR_EXIT_FAILED, "use the dmremap of the module that is loaded",
+				     "%s answers what this version does not understand", pairs[i].name);
 	}
+	if (cli.config)
+		goto out;
 	dmr_out_open("list");
 	r = dmr_out_table("pairs", list_columns, LIST_COLS);
 	if (r)
@@ -277,22 +300,23 @@ static const struct dmr_column run_columns[] = {
 /* Lines of one answer; *next is where there is more, 0: nowhere. false: not understood. */
 static bool show_answer(char *answer, u64 *next)
 {
-	unsigned long long sector, count, spare;
-	char kind[16], *line, *rest = NULL;
+	enum dmr_list_line line;
+	struct dmr_listed listed;
+	char *rest = answer;
 
 	*next = 0;
-	for (line = strtok_r(answer, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		if (sscanf(line, DMR_LIST_NEXT " %llu", &sector) == 1) {
-			*next = sector;
+	while ((line = dmr_list_parse(&rest, &listed)) != DMR_LINE_END) {
+		if (line == DMR_LINE_WRONG)
+			return false;
+		if (line == DMR_LINE_NEXT) {
+			*next = listed.sector;
 			continue;
 		}
-		if (sscanf(line, "%llu %llu %15s %llu", &sector, &count, kind, &spare) != 4)
-			return false;
 		dmr_out_row(0);
-		dmr_cell_number(0, sector);
-		dmr_cell_number(1, count);
-		dmr_cell_text(2, "%s", kind);
-		dmr_cell_number(3, spare);
+		dmr_cell_number(0, listed.sector);
+		dmr_cell_number(1, listed.count);
+		dmr_cell_text(2, "%s", listed.kind);
+		dmr_cell_number(3, listed.spare);
 	}
 	return true;
 }

@@ -230,6 +230,8 @@ int dmr_verb_dump(int argc, char **argv)
 	dmr_out_table_end();
 	if (cli.json)
 		dmr_out_number("tables_missing", missing);
+	else if (missing)
+		dmr_warn("of %u segments no table can be believed: what is in them is not shown", missing);
 	r = dmr_out_close();
 	if (!r && !spare.loaded)
 		r = dmr_fail(DMR_EXIT_DAMAGED, "this is what could be read: dmremap check says what is wrong", "%s",
@@ -247,7 +249,8 @@ int dmr_verb_probe(int argc, char **argv)
 	bool found;
 
 	(void)argc;
-	found = super && dmr_spare_peek(argv[0], super);
+	/* Of what is too short nothing is read: a drive without a medium would take its time. */
+	found = super && dmr_long_enough(argv[0]) && dmr_spare_peek(argv[0], super);
 	if (found) {
 		dmr_uuid_format(super->uuid, uuid);
 		printf("ID_FS_USAGE=other\nID_FS_TYPE=dm_remap_spare\nDM_REMAP_UUID=%s\nUDISKS_IGNORE=1\n", uuid);

@@ -37,8 +37,8 @@ dmremap stop made
 cp "$(disk_file main)" /tmp/disks/copy
 copy=$(losetup -f -P --show /tmp/disks/copy)
 until_true 10 test -b "${copy}p2" || bail "no partitions"
-like "neither is taken" "$(dmremap assemble "$spare" 2>&1; echo $?)" 'one of several partitions with its id \(partuuid.*next: .*detach the copy.*1$'
-like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of several partitions.*1$'
+like "neither is taken" "$(dmremap assemble "$spare" 2>&1; echo $?)" 'one of several devices with its id \(partuuid.*next: .*detach the copy.*1$'
+like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of several devices.*1$'
 check "but one that is named" dmremap assemble "${main}p2" "$spare" made
 dmremap stop made
 losetup -d "$copy"

@@ -97,6 +97,8 @@ run status --check
 is "all is well for monitoring" "$status $out" "0 DMREMAP OK - safe active 0/3024 slots, 0 pending, 0 bad"
 run status --check none
 is "what is not there is unknown" "$status $out" "3 DMREMAP UNKNOWN - the status cannot be had"
+run status --check none safe
+is "but what is there is told" "$status $out" "3 DMREMAP UNKNOWN - safe active 0/3024 slots, 0 pending, 0 bad; others cannot be had"
 run show -n safe
 is "nothing is mapped" "$status$out" 0
 for verb in show stats health grow resume-auto retest stop; do
@@ -215,7 +217,8 @@ refuses "not twice" 4 "its pair is active as again" assemble "$main" "$spare"
 run assemble --scan
 is "a scan has nothing to do then" "$status$out" 0
 like "but leaves a spare alone whose main is lost, and says so" "$err" "^dmremap: warning: $lazy_spare is a spare whose main is not found"
-dmremap stop again
+(sleep 1) </dev/mapper/again &
+check "who looks at it for a moment does not keep it from being stopped" dmremap stop again
 
 check_fails "nor does udev's rule wait for it" test -e /run/dm-remap.waiting
 echo "safe $uuid /dev/later" >/etc/dm-remap.conf
