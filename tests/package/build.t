@@ -78,4 +78,7 @@ like "dm-remap of RPM wants its kernel" "$(rpm -qp --requires "$made/new/dm-rema
 	"/lib/modules/$release/modules.builtin"
 sed -e "s|@VERSION@|$version|; s|@RELEASE@|6.8.5-301.fc40.x86_64|" "$top/packaging/rpm/dm-remap.spec" >"$work/dm-remap.spec"
 like "and Fedora's by its name there" "$(rpmspec -q --requires "$work/dm-remap.spec")" 'kernel-uname-r = 6\.8\.5-301\.fc40\.x86_64'
+like "the command is in /usr/sbin, where others are not any more" "$(rpmspec -P -D '_sbindir /usr/bin' "$work/dm-remap.spec")" '
+/usr/sbin/dmremap
+'
 done_testing
