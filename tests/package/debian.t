@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A Debian system takes dm-remap-dkms in, is upgraded, gets a second kernel, survives a build that fails, and is left as it was.
+# A Debian system takes dm-remap-dkms in, gets a second kernel, survives builds and installations that fail, is upgraded, also
+# where a kernel's headers are gone, and is left as it was.
 . "$(dirname "$0")/lib.sh"
 
 packages || bail "packages are built"
@@ -10,6 +11,8 @@ modules() { # what is installed for a kernel
 	(cd "$system/lib/modules/$1" && find . -name 'dm-remap*.ko*' | sed 's|.*/\([^.]*\)\..*|\1|' | LC_ALL=C sort | xargs)
 }
 version_of() { inside modinfo -k "$1" -F version dm-remap; }
+statuses() { inside dkms status 2>/dev/null; }
+dkms=$system/var/lib/dkms
 sums() { (cd "$system/lib/modules" && find . -name 'dm-remap*.ko*' -exec sha256sum {} + | LC_ALL=C sort); }
 # Files that belong to no package, nor to a kernel's own packages.
 strays() {
@@ -38,13 +41,13 @@ like "dkms still has it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $re
 
 ## A second kernel
 
+initramfs_has() { # KERNEL: what of ours is in it
+	inside lsinitramfs "/boot/initrd.img-$1" | sed -n 's|.*/\(dm-remap\.ko\).*|\1|p; s|.*/\(dmremap\)$|\1|p' | LC_ALL=C sort | xargs
+}
 check "a second kernel is installed" inside sh -c 'dpkg -i /second/*.deb'
 has "DKMS built dm-remap for it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $second, x86_64: installed"
 is "one module is installed there" "$(modules "$second")" dm-remap
 has "it is for that kernel" " $(inside modinfo -k "$second" -F vermagic dm-remap)" " $second "
-initramfs_has() { # KERNEL: what of ours is in it
-	inside lsinitramfs "/boot/initrd.img-$1" | sed -n 's|.*/\(dm-remap\.ko\).*|\1|p; s|.*/\(dmremap\)$|\1|p' | LC_ALL=C sort | xargs
-}
 in_initramfs() { # KERNEL: the checksum of what is installed, and of what is in there; some are packed
 	# shellcheck disable=SC2016 # expanded by that shell
 	inside sh -c 'unmkinitramfs "/boot/initrd.img-$1" /tmp/initramfs
@@ -67,42 +70,103 @@ like "and why" "$out" 'sort\.h'
 is "all modules are the same as before" "$(sums)" "$before"
 unlike "dkms has nothing of the new version" "$(inside dkms status 2>/dev/null)" "$version"
 is "and the old one for both kernels" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$old, .*: installed")" 2
+is "by a link to its sources, for else DKMS takes it for broken" "$(readlink "$dkms/dm-remap/$old/source")" "/var/lib/dkms/.dm-remap-kept/$old"
+check "which are there" test -e "$dkms/.dm-remap-kept/$old/dkms.conf"
 "${as_root[@]}" mv "$work/header" "$system/$header"
 
+## A kernel whose headers are gone
+
+headers_go() { "${as_root[@]}" mv "$system/lib/modules/$second/build" "$work/build"; }
+headers_come() { "${as_root[@]}" mv "$work/build" "$system/lib/modules/$second/build"; }
+
+headers_go
+before=$(sums | grep "/$second/")
 check "with the cause gone, dpkg completes it" inside dpkg --configure -a
+is "the kernel with headers has the new version" "$(version_of "$release")" "$version"
+has "the one without is named" "$out" "nothing was built for $second, which keeps version $old"
+is "and has its module still" "$(sums | grep "/$second/")" "$before"
+is "DKMS has both" "$(statuses | xargs)" "dm-remap/$old, $second, x86_64: installed dm-remap/$version, $release, x86_64: installed"
+headers_come
+check "when its headers come DKMS builds for it" inside dkms autoinstall -k "$second"
 is "both kernels have the new version" "$(version_of "$release") $(version_of "$second")" "$version $version"
 is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
-unlike "and nothing of the old one" "$(inside dkms status 2>/dev/null)" "$old"
 check "the same package again" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "is built again for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 
+unlike "and nothing of the old one is there" "$(statuses)" "$old"
+is "nor of its sources" "$(find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
 is "both kernels' initramfs have the new module" "$(in_initramfs "$release") $(in_initramfs "$second")" "2 2"
 
 ## A build that is interrupted
 
+initramfs() { # yes or no, for it takes its time
+	"${as_root[@]}" sed -i "s/^update_initramfs=.*/update_initramfs=$1/" "$system/etc/initramfs-tools/update-initramfs.conf"
+}
+initramfs no
+# A DKMS that has trouble when it comes to build, or to install, for the second kernel.
+"${as_root[@]}" mkdir "$system/second/bin"
+"${as_root[@]}" tee "$system/second/bin/dkms" >/dev/null <<-END
+	#!/bin/sh
+	case "\$*" in "\$WHEN"*" $second"*) eval "\$TROUBLE" ;; esac
+	exec /usr/sbin/dkms "\$@"
+END
+"${as_root[@]}" chmod +x "$system/second/bin/dkms"
+rebuild_with() { # build or install, TROUBLE; not as the first process, which nothing kills
+	inside env PATH=/second/bin:/usr/sbin:/usr/bin:/sbin:/bin WHEN="$1" TROUBLE="$2" sh -c '/usr/lib/dm-remap-dkms/setup rebuild || exit'
+}
+killed='kill -KILL $(ps -o pid= -C setup); exit 1'
+
 before=$(sums)
-inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
-like "a rebuild is killed on its way" "$(tail -n 1 "$work/log")" "building $version"
+rebuild_with build "$killed" >"$work/log" 2>&1
+has "a rebuild is killed on its way" "$(cat "$work/log")" "building $version for $second"
 check_fails "with builds in the place of others" test ! -e "$system/var/lib/dkms/.dm-remap-before"
 is "the modules are the same" "$(sums)" "$before"
+# As if it had come no further than that.
+"${as_root[@]}" rm -r "$dkms/dm-remap/$version"
+# As of a kernel without an image.
+"${as_root[@]}" rm "$system/lib/modules/$second/modules.dep"
 check "the next one does all of it" inside /usr/lib/dm-remap-dkms/setup rebuild
-is "and leaves nothing of the first" "$(find "$system/var/lib/dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
+check_fails "but depmod for what has no image" test -e "$system/lib/modules/$second/modules.dep"
+inside depmod -a "$second"
+is "and leaves nothing of the first" "$(find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
 is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
-inside timeout -s KILL 25 /usr/lib/dm-remap-dkms/setup rebuild >"$work/log" 2>&1
-like "another one is killed" "$(tail -n 1 "$work/log")" "building $version"
-check "after another one the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
+
+## An installation that fails
+
+"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
+before=$(sums)
+"${as_root[@]}" mkdir "$work/signs"
+"${as_root[@]}" mv "$system/usr/bin/openssl" "$dkms"/mok.* "$work/signs/"
+check_fails "it fails as a whole" rebuild_with install 'exit 6'
+has "and says for which kernel" "$out" "COULD NOT BE INSTALLED FOR $second"
+like "and that modules are not signed, where they cannot be" "$out" "won't be signed"
+"${as_root[@]}" mv "$work/signs/openssl" "$system/usr/bin/"
+"${as_root[@]}" mv "$work"/signs/mok.* "$dkms/"
+"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+is "all modules are the same as before" "$(sums)" "$before"
+is "DKMS has them as before" "$(statuses | xargs)" "dm-remap/$version, $release, x86_64: installed dm-remap/$version, $second, x86_64: installed"
+is "and modprobe finds them" "$(version_of "$release") $(version_of "$second")" "$version $version"
+rebuild_with install "$killed" >"$work/log" 2>&1
+has "one is killed there" "$(tail -n 1 "$work/log")" Killed
+check "when all was saved" test -d "$dkms/.dm-remap-before/modules/$second"
+check "after it the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 
 ## Build modes
 
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
+initramfs yes
 check "BUILD_MODE=MODULAR in /etc/dkms/dm-remap.conf is taken" inside /usr/lib/dm-remap-dkms/setup rebuild
+initramfs no
 four="dm-remap dm-remap-core dm-remap-health dm-remap-meta"
 is "both kernels have four modules" "$(modules "$release"), $(modules "$second")" "$four, $four"
 like "which need each other" "$(inside modinfo -k "$release" -F depends dm-remap)" 'dm-remap-core'
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
-check "and back" inside /usr/lib/dm-remap-dkms/setup rebuild
-is "both kernels have one" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
+headers_go
+check "and back, with one kernel's headers gone" inside /usr/lib/dm-remap-dkms/setup rebuild
+has "which is named" "$out" "nothing was built for $second, which keeps version $version"
+is "it keeps four, the other has one" "$(modules "$release"), $(modules "$second")" "dm-remap, $four"
+is "DKMS has them for both" "$(statuses | grep -c "dm-remap/$version, .*: installed")" 2
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=NEITHER/' "$system/etc/dkms/dm-remap.conf"
 before=$(sums)
 check_fails "a mode that there is not is refused" inside /usr/lib/dm-remap-dkms/setup rebuild
@@ -111,8 +175,10 @@ is "and changes nothing" "$(sums)" "$before"
 
 ## Away
 
+initramfs yes
 check "apt removes them" apt remove dm-remap-dkms dm-remap-utils
-is "no module is left" "$(modules "$release")$(modules "$second")" ""
+is "no module is left, nor where there are no headers" "$(modules "$release")$(modules "$second")" ""
+headers_come
 is "DKMS knows nothing of it" "$(inside dkms status 2>/dev/null)" ""
 check "apt purges them" apt purge dm-remap-dkms dm-remap-utils
 strays >"$work/after"

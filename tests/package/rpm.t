@@ -75,7 +75,7 @@ like "a build that fails is told loudly" "$(cat "$work/log")" "THE BUILD FOR $re
 is "the module is the same as before" "$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")" "$before"
 like "DKMS has it still" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 "${as_root[@]}" mv "$work/header" "$system/$header"
-check "with the cause gone it is done by hand" inside /usr/lib/dm-remap-dkms/setup install "$version"
+check "with the cause gone it is done by hand" inside /usr/lib/dm-remap-dkms/setup rebuild
 is "modprobe finds the new version" "$(inside modinfo -k "$release" -F version dm-remap)" "$version"
 unlike "DKMS has nothing of the old one" "$(inside dkms status 2>/dev/null)" "$old"
 
