@@ -44,7 +44,10 @@ like "dkms still has it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $re
 initramfs_has() { # KERNEL: what of ours is in it
 	inside lsinitramfs "/boot/initrd.img-$1" | sed -n 's|.*/\(dm-remap\.ko\).*|\1|p; s|.*/\(dmremap\)$|\1|p' | LC_ALL=C sort | xargs
 }
-check "a second kernel is installed" inside sh -c 'dpkg -i /second/*.deb'
+check "a second kernel is installed" inside sh -c 'dpkg -i /second/linux-image-*.deb'
+is "which has no module without headers" "$(modules "$second")" ""
+# shellcheck disable=SC2016 # expanded by that shell
+check "so are its headers, later" inside sh -c 'dpkg -i $(ls /second/*.deb | grep -v /linux-image-)'
 has "DKMS built dm-remap for it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $second, x86_64: installed"
 is "one module is installed there" "$(modules "$second")" dm-remap
 has "it is for that kernel" " $(inside modinfo -k "$second" -F vermagic dm-remap)" " $second "
@@ -161,6 +164,8 @@ initramfs no
 four="dm-remap dm-remap-core dm-remap-health dm-remap-meta"
 is "both kernels have four modules" "$(modules "$release"), $(modules "$second")" "$four, $four"
 like "which need each other" "$(inside modinfo -k "$release" -F depends dm-remap)" 'dm-remap-core'
+is "and are in each initramfs" "$(for k in "$release" "$second"; do inside lsinitramfs "/boot/initrd.img-$k" | grep -o 'dm-remap-core'; done | xargs)" \
+	"dm-remap-core dm-remap-core"
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
 headers_go
 check "and back, with one kernel's headers gone" inside /usr/lib/dm-remap-dkms/setup rebuild
