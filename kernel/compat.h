@@ -103,7 +103,9 @@ static inline bool dmr_bdev_discards(struct block_device *bdev)
 #ifdef DMR_HAVE_BDEV_MAX_DISCARD
 	return bdev_max_discard_sectors(bdev) != 0;
 #else
-	return blk_queue_discard(bdev_get_queue(bdev));
+	/* A driver that finds out that its disk has none sets the limit, the flag perhaps later. */
+	return blk_queue_discard(bdev_get_queue(bdev)) &&
+	       bdev_get_queue(bdev)->limits.max_discard_sectors;
 #endif
 }
 

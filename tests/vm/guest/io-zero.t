@@ -91,19 +91,14 @@ check "C9: one that the spare turns out not to have is as good as done" discard 
 is "C9: and is not its error" "$(status_key r spare_errors)" "$errors"
 limit=/sys/block/dm-$(dmsetup info -c --noheadings -o minor s)/queue/discard_max_bytes
 most=$(cat $limit)
-# Not every kernel lets its limit become 0, as sd does itself.
-if echo 0 2>/dev/null >$limit && echo "$most" >$limit; then
-	message s hold "$(slot_sector 0)" 8 discard times 1
-	discard 1000 8 & pid=$!
-	check "C9: one is on its way to the spare" message s wait waiting 1 60000
-	echo 0 >$limit
-	message s release fail target
-	wait $pid
-	is "C9: which turns out to have none, as SCSI disks do: it is as good as done" $? 0
-	echo "$most" >$limit
-else
-	skip "C9: one on its way to a spare that turns out to have none" "the limit cannot be set to 0 on this kernel"
-fi
+message s hold "$(slot_sector 0)" 8 discard times 1
+discard 1000 8 & pid=$!
+check "C9: one is on its way to the spare" message s wait waiting 1 60000
+echo 0 >$limit
+message s release fail target
+wait $pid
+is "C9: which turns out to have none, as SCSI disks do: it is as good as done" $? 0
+echo "$most" >$limit
 dmsetup remove r
 
 ## A spare that cannot discard
