@@ -8,8 +8,10 @@ static void cut_comment(char *line)
 	char *at;
 
 	for (at = line; *at; at++)
-		if (*at == '#' && (at == line || strchr(" \t\r", at[-1])))
-			*at-- = '\0';
+		if (*at == '#' && (at == line || strchr(" \t\r", at[-1]))) {
+			*at = '\0';
+			return;
+		}
 }
 
 /* <name> <uuid> [<main>] [no_auto] [fail_pending]. 1: understood, 0: nothing in it, -1: wrong. */

@@ -108,24 +108,26 @@ static unsigned int find_disks(const struct dmr_main_id *id, const char *near, c
 }
 
 /* disk: its folder in sysfs. */
-static bool disk_is_below(const char *disk)
+static bool is_leg(const char *disk, char type[32])
 {
-	char path[PATH_MAX], type[32];
+	char path[PATH_MAX];
 
-	if (dmr_sys_held(disk))
-		return true;
 	dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
 	return dmr_device_is_leg(path, type);
 }
 
+static bool disk_is_below(const char *disk)
+{
+	char type[32];
+
+	return dmr_sys_held(disk) || is_leg(disk, type);
+}
+
 bool dmr_disk_is_leg(const char *folder, char type[32])
 {
-	char disk[PATH_MAX], path[PATH_MAX];
+	char disk[PATH_MAX];
 
-	if (!realpath(folder, disk) || !dmr_sys_disk(disk))
-		return false;
-	dmr_device_node(strrchr(disk, '/') + 1, path, PATH_MAX);
-	return dmr_device_is_leg(path, type);
+	return realpath(folder, disk) && dmr_sys_disk(disk) && is_leg(disk, type);
 }
 
 /* Has this partition, by its folder in sysfs, this UUID? As the disk's table has it: what is on main itself may not be readable. */

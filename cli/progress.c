@@ -107,7 +107,7 @@ static int send(struct run *run, const char *verb, u64 end, u64 *next)
 {
 	char text[256], *answer;
 	bool more, understood;
-	struct totals none;
+	struct totals none = { .done = 0 };
 	int error;
 
 	snprintf(text, sizeof(text), "%s %llu %llu", verb, (unsigned long long)run->at, (unsigned long long)(end - run->at));
