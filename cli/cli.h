@@ -182,7 +182,7 @@ struct dmr_spare_file {
 /* Opens and loads a spare that is not active. 0: opened, and `loaded` says if it can be used; else an exit code. */
 int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare);
 void dmr_spare_close(struct dmr_spare_file *spare);
-/* The newest superblock of a device or file, whoever uses it. */
+/* The superblock of a device or file that the module would believe, whoever uses it. False: it has none. */
 bool dmr_spare_peek(const char *path, struct dmr_super *super);
 void dmr_main_id_text(const struct dmr_main_id *id, char *text, size_t size);
 /* Main's name for people, made safe to print. */

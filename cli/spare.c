@@ -192,28 +192,28 @@ void dmr_spare_close(struct dmr_spare_file *spare)
 
 bool dmr_spare_peek(const char *path, struct dmr_super *super)
 {
-	struct dmr_super *copy = dmr_big_alloc(sizeof(*copy));
+	struct dmr_super *copy = dmr_big_alloc(sizeof(*copy) * DMR_SUPER_COPIES);
 	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool found = false;
-	unsigned int i;
+	unsigned int i, valid = 0, best = 0;
 
 	/* No more: it may be anything, mounted, too. */
 	if (fd >= 0)
 		dmr_read_afresh(fd, dmr_super_sector(DMR_SUPER_COPIES - 1) * DMR_SECTOR_SIZE + DMR_BLOCK_SIZE);
-	for (i = 0; fd >= 0 && copy && block && i < DMR_SUPER_COPIES; i++) {
-		if (pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) !=
-		    (ssize_t)DMR_BLOCK_SIZE || dmr_super_decode(block, i, copy) != DMR_GOOD)
-			continue;
-		if (!found || copy->generation > super->generation)
-			*super = *copy;
-		found = true;
+	for (i = 0; fd >= 0 && copy && block && i < DMR_SUPER_COPIES; i++)
+		if (pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
+		    (ssize_t)DMR_BLOCK_SIZE && dmr_super_decode(block, i, &copy[i]) == DMR_GOOD)
+			valid |= 1u << i;
+	/* Where two pairs have equally many, the module refuses it, and says so. */
+	if (valid) {
+		dmr_super_choose(copy, valid, &best);
+		*super = copy[best];
 	}
 	if (fd >= 0)
 		close(fd);
 	dmr_buffer_free(block, DMR_BLOCK_SIZE);
 	dmr_big_free(copy);
-	return found;
+	return valid;
 }
 
 void dmr_main_id_text(const struct dmr_main_id *id, char *text, size_t size)

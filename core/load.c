@@ -37,10 +37,9 @@ static int dmr_refuse(char *why, const char *format, ...)
 }
 
 /* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
-static int dmr_choose_super(struct dmr_metadata *meta, struct dmr_super *copy, unsigned int valid,
-			    char *why)
+bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid, unsigned int *best)
 {
-	unsigned int i, k, votes, best = DMR_SUPER_COPIES, best_votes = 0;
+	unsigned int i, k, votes, best_votes = 0;
 	bool tie = false;
 
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
@@ -48,17 +47,25 @@ static int dmr_choose_super(struct dmr_metadata *meta, struct dmr_super *copy, u
 			continue;
 		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
 			votes += (valid & (1u << k)) && !memcmp(copy[i].uuid, copy[k].uuid, 16);
-		if (best == DMR_SUPER_COPIES || votes > best_votes) {
-			best = i;
+		if (votes > best_votes) {
+			*best = i;
 			best_votes = votes;
 			tie = false;
-		} else if (memcmp(copy[i].uuid, copy[best].uuid, 16)) {
+		} else if (memcmp(copy[i].uuid, copy[*best].uuid, 16)) {
 			tie |= votes == best_votes;
-		} else if (copy[i].generation > copy[best].generation) {
-			best = i;
+		} else if (copy[i].generation > copy[*best].generation) {
+			*best = i;
 		}
 	}
-	if (tie)
+	return !tie;
+}
+
+static int dmr_take_super(struct dmr_metadata *meta, const struct dmr_super *copy, unsigned int valid,
+			  char *why)
+{
+	unsigned int i, best = 0;
+
+	if (!dmr_super_choose(copy, valid, &best))
 		return dmr_refuse(why, "spare %s carries superblocks of two pairs", meta->name);
 	*meta->super = copy[best];
 	meta->super_good = 0;
@@ -100,7 +107,7 @@ static int dmr_load_super(struct dmr_metadata *meta, char *why)
 	else if (!valid)
 		r = 0;
 	else
-		r = dmr_choose_super(meta, copy, valid, why) ?: 1;
+		r = dmr_take_super(meta, copy, valid, why) ?: 1;
 	dmr_big_free(copy);
 	return r;
 }

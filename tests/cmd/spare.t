@@ -101,6 +101,17 @@ is "and the others are repaired" "$status" 0
 
 run probe "$spare"
 is "udev learns what it is" "$status $out" $'0 ID_FS_USAGE=other\nID_FS_TYPE=dm_remap_spare\nDM_REMAP_UUID=11111111-1111-1111-1111-111111111111\nUDISKS_IGNORE=1'
+# One copy, of a higher generation, is left of another pair: the module believes the other three.
+make_spare "$spare" "$images/load-refused-two-pairs.img"
+make_spare "$work/base.img"
+dd if="$work/base.img" of="$spare" bs=1M skip=2 seek=2 count=1 conv=notrunc status=none
+run check "$spare"
+uuids=$(printf '%s\n' "$out" | sed -n 's/^uuid: //p')
+run probe "$spare"
+is "of superblocks of two pairs udev is told what the module believes" "$(printf '%s\n' "$out" | sed -n 's/^DM_REMAP_UUID=//p')" \
+	"11111111-1111-1111-1111-111111111111"
+is "and so says check" "$uuids" "11111111-1111-1111-1111-111111111111"
+
 run probe /dev/null
 is "and nothing of what is none" "$status$out$err" 3
 
