@@ -37,7 +37,8 @@ static int dmr_refuse(char *why, const char *format, ...)
 }
 
 /* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
-bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid, unsigned int *best)
+bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
+		      unsigned int *best)
 {
 	unsigned int i, k, votes, best_votes = 0;
 	bool tie = false;
@@ -60,8 +61,8 @@ bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned in
 	return !tie;
 }
 
-static int dmr_take_super(struct dmr_metadata *meta, const struct dmr_super *copy, unsigned int valid,
-			  char *why)
+static int dmr_take_super(struct dmr_metadata *meta, const struct dmr_super *copy,
+			  unsigned int valid, char *why)
 {
 	unsigned int i, best = 0;
 

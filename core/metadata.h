@@ -62,7 +62,8 @@ void dmr_metadata_exit(struct dmr_metadata *meta);
  * Which of a spare's superblocks counts, of those in `valid`, a bit a copy, at least one: *best. False: copies of two
  * pairs are equally many, and *best is the newest of one of them.
  */
-bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid, unsigned int *best);
+bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
+		      unsigned int *best);
 
 /*
  * Reads a spare (C14): the newest superblock, the whole map, and what has to be repaired. Writes nothing. A
