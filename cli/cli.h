@@ -59,7 +59,8 @@ struct dmr_device {
 	char signature[128];	/* what libblkid finds there, "" if nothing */
 	u64 sectors;
 	u32 block;		/* logical block size, bytes */
-	bool read_only, zoned, write_back, crypt, ours;
+	bool read_only, zoned, write_back, crypt;
+	bool ours;		/* a main: it is a spare; a spare: it may be somebody's already */
 	bool blank;		/* a spare: so are its ends, and `sum` is over them */
 	u32 sum;
 	char disk_leg[32];	/* of a partition: of which kind of RAID its disk looks like a leg, "": of none */
@@ -74,12 +75,19 @@ int dmr_device_free(const char *path, const char *role);
 bool dmr_devices_share_disk(const struct dmr_device *a, const struct dmr_device *b);
 /* Zeroes where dm-remap and others look first, if it is still the device that was read. 0, or an exit code. */
 int dmr_device_wipe(const struct dmr_device *spare);
+/* The same of what is open. False, and errno: it takes no writes. */
+bool dmr_zero_ends(int fd, u64 sectors);
 /* What holds a device-mapper device: mount points and holders, "" if nothing is known. */
 void dmr_device_users(u32 major, u32 minor, char *text, size_t size);
 
 /* probe.c */
 /* Is it a leg of a RAID that keeps its superblock at the end, so that its beginning looks like the array's? type: as blkid says. */
 bool dmr_device_is_leg(const char *path, char type[32]);
+/*
+ * Is a device or file whose superblocks are ours used for something else by now? In the first MiB a spare has nothing but
+ * them when it is made, so what libblkid knows there came later, and the other copies only wait to be overwritten.
+ */
+bool dmr_spare_reused(const char *path, char type[32]);
 /*
  * What is read from a device's first bytes (0: all of it) next is what is on it: the target writes there past the
  * page cache, which others may keep.
@@ -90,6 +98,8 @@ void dmr_read_afresh(int fd, off_t bytes);
 bool dmr_paths_overlap(const char *a, const char *b);	/* dmr_sys_overlap() of their nodes */
 /* Of a partition, by its folder in sysfs: is its disk a leg of a RAID? What it shows is the array's, then. */
 bool dmr_disk_is_leg(const char *folder, char type[32]);
+/* The same of a device and of its disk. 0, or an exit code after saying so. */
+int dmr_spare_no_leg(const char *path);
 /*
  * Path of the first device with this main id, of those that overlap `near` (NULL: all). How many there are: partitions
  * of a copied disk have one id, and so have disks of careless makers.
@@ -234,5 +244,6 @@ int dmr_verb_check(int argc, char **argv);
 int dmr_verb_dump(int argc, char **argv);
 int dmr_verb_probe(int argc, char **argv);
 int dmr_verb_repair(int argc, char **argv);
+int dmr_verb_wipe(int argc, char **argv);
 
 #endif

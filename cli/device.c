@@ -100,7 +100,7 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 		device->blank = dmr_is_blank(fd, device->sectors);
 		device->sum = dmr_ends_sum(fd, device->sectors);
 	}
-	device->ours = dmr_is_ours(fd);
+	device->ours = strcmp(role, "spare") ? dmr_is_spare(fd) : dmr_is_ours(fd);
 	close(fd);
 	if (!dmr_disk_is_leg(folder, device->disk_leg))
 		device->disk_leg[0] = '\0';
@@ -182,23 +182,15 @@ static bool same_as_before(int fd, const struct dmr_device *device)
 	       !ioctl(fd, BLKGETSIZE64, &bytes) && bytes / DMR_SECTOR_SIZE == device->sectors && !dmr_is_ours(fd);
 }
 
-int dmr_device_wipe(const struct dmr_device *spare)
+bool dmr_zero_ends(int fd, u64 sectors)
 {
 	static const u64 mib = 1 << 20;
-	u64 bytes = spare->sectors * DMR_SECTOR_SIZE, at, end;
+	u64 bytes = sectors * DMR_SECTOR_SIZE, at, end;
 	void *zeroes = dmr_buffer_alloc(mib);
-	int fd = open(spare->path, O_RDWR | O_EXCL | O_CLOEXEC);
-	bool ok = zeroes && fd >= 0;
+	bool ok = zeroes;
 	unsigned int part;
 
-	if (ok && !same_as_before(fd, spare)) {
-		dmr_buffer_free(zeroes, mib);
-		close(fd);
-		return dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "spare %s is not what it was when it was shown",
-				spare->path);
-	}
-	if (ok)
-		errno = EIO;	/* what a write that is cut short leaves unsaid */
+	errno = zeroes ? EIO : ENOMEM;	/* what a write that is cut short leaves unsaid */
 
 	/* As README's way by hand. */
 	for (part = 0; part < 2; part++) {
@@ -207,8 +199,21 @@ int dmr_device_wipe(const struct dmr_device *spare)
 		for (; ok && at < end; at += mib)
 			ok = pwrite(fd, zeroes, mib, (off_t)at) == (ssize_t)mib;
 	}
-	ok = ok && !fsync(fd);
 	dmr_buffer_free(zeroes, mib);
+	return ok && !fsync(fd);
+}
+
+int dmr_device_wipe(const struct dmr_device *spare)
+{
+	int fd = open(spare->path, O_RDWR | O_EXCL | O_CLOEXEC);
+	bool ok;
+
+	if (fd >= 0 && !same_as_before(fd, spare)) {
+		close(fd);
+		return dmr_fail(DMR_EXIT_BUSY, "look again, and repeat it", "spare %s is not what it was when it was shown",
+				spare->path);
+	}
+	ok = fd >= 0 && dmr_zero_ends(fd, spare->sectors);
 	if (fd >= 0)
 		close(fd);
 	if (ok)

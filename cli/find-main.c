@@ -130,6 +130,18 @@ bool dmr_disk_is_leg(const char *folder, char type[32])
 	return realpath(folder, disk) && dmr_sys_disk(disk) && is_leg(disk, type);
 }
 
+int dmr_spare_no_leg(const char *path)
+{
+	char folder[PATH_MAX], leg[32];
+	struct stat st;
+
+	if (dmr_device_is_leg(path, leg) || (!stat(path, &st) && dmr_sys_folder(major(st.st_rdev), minor(st.st_rdev), folder) &&
+					     dmr_disk_is_leg(folder, leg)))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that; wipefs takes stale marks away",
+				"spare %s is on a leg of an array (%s)", path, leg);
+	return DMR_EXIT_OK;
+}
+
 /* Has this partition, by its folder in sysfs, this UUID? As the disk's table has it: what is on main itself may not be readable. */
 static bool has_uuid(blkid_partlist list, const char *folder, const char *uuid)
 {

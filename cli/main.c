@@ -24,7 +24,7 @@ static const struct dmr_verb_row {
 	{ "assemble", "[MAIN] SPARE [NAME]", 0, 3, "scan configured dry-run no-auto fail-pending new-main config-file",
 	  dmr_verb_assemble, "activates a pair that exists (--scan: all that are found)" },
 	{ "stop", "NAME...", 1, 64, "", dmr_verb_stop, "deactivates pairs" },
-	{ "list", "", 0, 0, "json noheadings bytes output config", dmr_verb_list, "lists active pairs" },
+	{ "list", "[NAME...]", 0, 64, "json noheadings bytes output config", dmr_verb_list, "lists active pairs" },
 	{ "status", "[NAME...]", 0, 64, "json noheadings bytes output tree check", dmr_verb_status,
 	  "state, slots and errors (--check: for monitoring)" },
 	{ "show", "NAME", 1, 1, "json noheadings output", dmr_verb_show,
@@ -42,6 +42,7 @@ static const struct dmr_verb_row {
 	{ "dump", "SPARE", 1, 1, "json noheadings output", dmr_verb_dump, "prints what is on such a spare" },
 	{ "probe", "DEVICE", 1, 1, "", dmr_verb_probe, "prints what udev is to know of a spare" },
 	{ "repair", "SPARE", 1, 1, "yes dry-run", dmr_verb_repair, "makes all copies on such a spare equal again" },
+	{ "wipe", "SPARE", 1, 1, "yes dry-run", dmr_verb_wipe, "makes a spare blank, whose pair is not wanted any more" },
 };
 
 static const struct option long_options[] = {

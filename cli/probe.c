@@ -82,6 +82,41 @@ bool dmr_device_is_leg(const char *path, char type[32])
 	return found;
 }
 
+/* A signature of superblocks or of partitions, in the first MiB? */
+static bool found_in_front(blkid_probe probe, char type[32])
+{
+	static const char * const keys[][2] = { { "TYPE", "SBMAGIC_OFFSET" }, { "PTTYPE", "PTMAGIC_OFFSET" } };
+	const char *found, *offset;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (blkid_probe_lookup_value(probe, keys[i][0], &found, NULL) ||
+		    blkid_probe_lookup_value(probe, keys[i][1], &offset, NULL) ||
+		    strtoull(offset, NULL, 10) >= 1 << 20)
+			continue;
+		snprintf(type, 32, "%.31s", found);
+		return true;
+	}
+	return false;
+}
+
+bool dmr_spare_reused(const char *path, char type[32])
+{
+	struct dmr_probe probe;
+	bool found = false;
+
+	if (!dmr_probe_open(&probe, path))
+		return false;
+	blkid_probe_enable_superblocks(probe.blkid, 1);
+	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
+	blkid_probe_enable_partitions(probe.blkid, 1);
+	blkid_probe_set_partitions_flags(probe.blkid, BLKID_PARTS_MAGIC);
+	while (!found && !blkid_do_probe(probe.blkid))
+		found = found_in_front(probe.blkid, type);
+	dmr_probe_close(&probe);
+	return found;
+}
+
 void dmr_read_afresh(int fd, off_t bytes)
 {
 	posix_fadvise(fd, 0, bytes, POSIX_FADV_DONTNEED);
@@ -124,7 +159,7 @@ u32 dmr_ends_sum(int fd, u64 sectors)
 	return sum;
 }
 
-bool dmr_is_ours(int fd)
+static bool any_super(int fd, bool (*wanted)(const void *block, unsigned int copy))
 {
 	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
 	bool found = false;
@@ -132,7 +167,36 @@ bool dmr_is_ours(int fd)
 
 	for (i = 0; block && !found && i < DMR_SUPER_COPIES; i++)
 		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
-			(ssize_t)DMR_BLOCK_SIZE && dmr_block_is_ours(block);
+			(ssize_t)DMR_BLOCK_SIZE && wanted(block, i);
 	dmr_buffer_free(block, DMR_BLOCK_SIZE);
 	return found;
+}
+
+static bool has_magic(const void *block, unsigned int copy)
+{
+	(void)copy;
+	return dmr_block_is_ours(block);
+}
+
+static bool is_super(const void *block, unsigned int copy)
+{
+	u64 generation;
+	u8 uuid[16];
+
+	switch (dmr_super_peek(block, copy, uuid, &generation)) {
+	case DMR_GOOD: case DMR_BAD_VERSION: case DMR_BAD_FEATURES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool dmr_is_ours(int fd)
+{
+	return any_super(fd, has_magic);
+}
+
+bool dmr_is_spare(int fd)
+{
+	return any_super(fd, is_super);
 }

@@ -23,5 +23,7 @@ bool dmr_is_blank(int fd, u64 sectors);
 u32 dmr_ends_sum(int fd, u64 sectors);
 /* A superblock's magic, whatever the rest: one of a newer version is a spare, too. */
 bool dmr_is_ours(int fd);
+/* A superblock at its place, as the target looks for them on a main: what is on main may have spares on it elsewhere. */
+bool dmr_is_spare(int fd);
 
 #endif

@@ -22,6 +22,12 @@ static bool look_at(const char *folder, struct dmr_found *found)
 	dmr_device_node(strrchr(folder, '/') + 1, found->path, sizeof(found->path));
 	if (!dmr_spare_peek(found->path, &found->super))
 		return false;
+	if (dmr_spare_reused(found->path, found->leg)) {
+		if (cli.scan)
+			dmr_warn("%s was a spare, but %s is on it now: it is left alone; if that is a mistake, wipefs takes the mark away",
+				 found->path, found->leg);
+		return false;
+	}
 	if (!dmr_device_is_leg(found->path, found->leg) && !dmr_disk_is_leg(folder, found->leg))
 		found->leg[0] = '\0';
 	return true;

@@ -98,25 +98,28 @@ static int spare_open_failed(const char *path)
 /* Its length in sectors, once it is ours alone. 0, or an exit code. */
 static int spare_claim(const char *path, int fd, bool writing, u64 *sectors)
 {
-	char loop[64] = "", next[128], leg[32];
+	char loop[64] = "", next[128];
 	struct stat st;
+	struct flock whole = { .l_type = writing ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
 	u64 bytes;
+	int r;
 
 	if (fstat(fd, &st))
 		return spare_open_failed(path);
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, &bytes))
 			return spare_open_failed(path);
-		if (writing && dmr_device_is_leg(path, leg))
-			return dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that",
-					"spare %s is a leg of an array (%s)", path, leg);
+		r = writing ? dmr_spare_no_leg(path) : DMR_EXIT_OK;
+		if (r)
+			return r;
 		dmr_read_afresh(fd, 0);
 	} else {
 		if (behind_loop(path, loop)) {
 			snprintf(next, sizeof(next), "name /dev/%s itself, or detach it (losetup -d)", loop);
 			return dmr_fail(DMR_EXIT_BUSY, next, "spare %s is behind /dev/%s", path, loop);
 		}
-		if (flock(fd, (writing ? LOCK_EX : LOCK_SH) | LOCK_NB))
+		/* Virtual machines lock their images in the second way. */
+		if (flock(fd, (writing ? LOCK_EX : LOCK_SH) | LOCK_NB) || fcntl(fd, F_OFD_SETLK, &whole))
 			return dmr_fail(DMR_EXIT_BUSY, "wait until the other program has ended",
 					"spare %s is locked by another program", path);
 		bytes = (u64)st.st_size;

@@ -28,20 +28,17 @@ static bool uuid_active(const u8 uuid[16], char name[128])
 	return found;
 }
 
-/* Main's path is wanted->main, or it is found by its id. */
-static int find_main(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted)
+/* Main's path is wanted->main, which a user has `named` or the configuration, or it is found by its id. */
+static int find_main(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted, bool named)
 {
-	char id[192];
-
-	/* This name says no more than the id does. */
-	bool by_id = !strncmp(wanted->main, "/dev/disk/by-partuuid/", 22);
+	char id[192], path[PATH_MAX];
 	unsigned int found = 1;
-	char path[PATH_MAX];
 
+	/* A name of the configuration says no more than the id does, if it is not that of a place: udev's link is one copy's. */
 	if (!*wanted->main)
 		found = dmr_main_find(&super->main, NULL, wanted->main);
-	else if (by_id && super->main.kind == DMR_ID_PARTUUID && dmr_main_find(&super->main, NULL, path) > 1)
-		found = 2;
+	else if (!named && strncmp(wanted->main, "/dev/disk/by-path/", 18) && dmr_main_find(&super->main, wanted->main, path))
+		found = dmr_main_find(&super->main, NULL, path);
 	if (found == 1)
 		return DMR_EXIT_OK;
 	dmr_main_id_text(&super->main, id, sizeof(id));
@@ -89,11 +86,11 @@ static int table_args(const struct dmr_device *main, const char *spare, const st
 	return DMR_EXIT_OK;
 }
 
-static int assemble(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted)
+static int assemble(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted, bool named)
 {
 	char args[2 * PATH_MAX + 128];
 	struct dmr_device main;
-	int r = find_main(super, spare, wanted);
+	int r = find_main(super, spare, wanted, named);
 
 	memcpy(wanted->args.uuid, super->uuid, sizeof(super->uuid));
 	wanted->args.have_uuid = true;
@@ -214,14 +211,15 @@ static bool claimed(const char *path, const u8 uuid[16], const struct dmr_scan *
 	return false;
 }
 
-/* A pair of the configuration whose main only its spare knows, and that is not there. */
+/* A pair of the configuration whose main only its spare knows, which is not there; its name may have been another bus's. */
 static const char *main_unknown(const struct dmr_scan *scan, const struct dmr_config *config)
 {
 	char name[128];
+	struct stat st;
 	unsigned int i;
 
 	for (i = 0; i < config->count; i++)
-		if (!*config->line[i].main && !dmr_scan_find(scan, config->line[i].args.uuid) &&
+		if ((!*config->line[i].main || stat(config->line[i].main, &st)) && !dmr_scan_find(scan, config->line[i].args.uuid) &&
 		    !uuid_active(config->line[i].args.uuid, name))
 			return config->line[i].name;
 	return NULL;
@@ -238,6 +236,8 @@ static bool unnamed_is_safe(const struct dmr_found *found, const struct dmr_scan
 
 	if (!dmr_main_find(&found->super.main, NULL, main))
 		dmr_warn("%s is a spare whose main is not found, and not in %s: it is left alone", found->path, cli.config_file);
+	else if (config->status)
+		dmr_warn("%s is a spare that is not in what is understood of %s: it is left alone", found->path, cli.config_file);
 	else if (claimed(main, found->super.uuid, scan, config, text))
 		dmr_warn("%s is a spare that is not in %s, and its main %s is that of %s, too: it is left alone", found->path,
 			 cli.config_file, main, text);
@@ -277,7 +277,7 @@ static int assemble_found(const struct dmr_found *found, const struct dmr_scan *
 	if (!named && !unnamed_is_safe(found, scan, config))
 		return DMR_EXIT_OK;
 	*waiting |= wait_for_main(&found->super, &wanted);
-	return assemble(&found->super, found->path, &wanted);
+	return assemble(&found->super, found->path, &wanted, false);
 }
 
 static bool has_line(const struct dmr_config *config, const u8 uuid[16])
@@ -326,7 +326,7 @@ static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, cons
 {
 	const char *spare = argv[argc > 1];
 	struct dmr_super *super = calloc(1, sizeof(*super));
-	char name[128], leg[32];
+	char name[128], type[32];
 	struct stat st;
 	struct dmr_wanted wanted;
 	int r = 0;
@@ -339,10 +339,10 @@ static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, cons
 	else if (!super || !dmr_spare_peek(spare, super))
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "dmremap check says what is on it, dmremap create makes a pair",
 			     "%s is no spare of dm-remap that can be read", spare);
-	else if (dmr_device_is_leg(spare, leg))
-		r = dmr_fail(DMR_EXIT_NO_DEVICE, "start the array (mdadm --assemble), and name that",
-			     "spare %s is a leg of an array (%s)", spare, leg);
-	else if (uuid_active(super->uuid, name))
+	else if (dmr_spare_reused(spare, type))
+		r = dmr_fail(DMR_EXIT_NO_DEVICE, "if that is a mistake, and the pair's data is wanted: wipefs takes the mark away",
+			     "%s was a spare, but %s is on it now", spare, type);
+	else if (!(r = dmr_spare_no_leg(spare)) && uuid_active(super->uuid, name))
 		r = dmr_fail(DMR_EXIT_BUSY, "dmremap status shows it", "its pair is active as %s", name);
 	if (r)
 		goto out;
@@ -359,7 +359,7 @@ static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, cons
 	}
 	if (argc > 2)
 		snprintf(wanted.name, sizeof(wanted.name), "%s", argv[2]);
-	r = assemble(super, spare, &wanted);
+	r = assemble(super, spare, &wanted, argc > 1);
 out:
 	free(super);
 	return r;
@@ -383,7 +383,7 @@ int dmr_main_taken(const char *path)
 	for (i = 0; !r && i < scan.count; i++)
 		if (dmr_main_find(&scan.all[i].super.main, path, main))
 			snprintf(next, sizeof(next), *scan.all[i].leg ? "start the array that %s is a leg of, and assemble the pair"
-								      : "dmremap assemble %s; or wipe that spare by hand (dd)",
+								      : "dmremap assemble %s; or wipe that spare: dmremap wipe",
 				 scan.all[i].path);
 	dmr_scan_free(&scan);
 	dmr_config_free(&config);

@@ -68,12 +68,33 @@ static int check_content(const struct dmr_device *spare)
 {
 	if (spare->ours)
 		return dmr_fail(DMR_EXIT_NO_DEVICE,
-				"dmremap assemble activates it; if it may be lost: wipe its first 4 MiB by hand (dd)",
+				"dmremap assemble activates it; if it may be lost: dmremap wipe",
 				"spare %s belongs to a pair already", spare->path);
 	if (spare->blank || cli.wipe)
 		return DMR_EXIT_OK;
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "look twice; if all on it may be lost, say --wipe", "spare %s is not blank%s%s",
 			spare->path, *spare->signature ? ": it has " : "", spare->signature);
+}
+
+/*
+ * Is the spare a pair? Its superblocks would be where that pair's main begins, which would be taken for a spare and refused
+ * from the next boot on, and both pairs with it.
+ */
+static int check_pair(const struct dmr_device *spare)
+{
+	struct dmr_pair_info *pairs;
+	size_t count, i;
+	int r = dmr_dm_pairs(&pairs, &count);
+
+	if (r)
+		return r;
+	for (i = 0; !r && i < count; i++)
+		if (pairs[i].major == spare->major && pairs[i].minor == spare->minor)
+			r = dmr_fail(DMR_EXIT_NO_DEVICE, "take a partition or a logical volume on it",
+				     "spare %s is a pair itself (%s): its main could not be told from a spare", spare->path,
+				     pairs[i].name);
+	free(pairs);
+	return r;
 }
 
 static void warn_of_leg(const struct dmr_device *device)
@@ -111,6 +132,8 @@ static int check_all(const struct dmr_device *main, const struct dmr_device *spa
 
 	if (!r)
 		r = check_sizes(main, spare);
+	if (!r)
+		r = check_pair(spare);
 	if (!r)
 		r = check_content(spare);
 	if (!r)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* check, dump and repair: a spare that is not active. Only repair writes, and only what it showed before. */
+/* check, dump, repair and wipe: a spare that is not active. Only the last two write, and only what they showed before. */
 #include "cli.h"
+#include "probe.h"
+
+#define REUSED_NEXT	"if that is a mistake, and the pair's data is wanted: wipefs takes the mark away"
 
 static void say_super(const struct dmr_spare_file *spare)
 {
@@ -68,6 +71,16 @@ static const char *verdict_word(int code)
 	return code == DMR_EXIT_OK ? "clean" : code == DMR_EXIT_REPAIR ? "repair" : "refused";
 }
 
+/* Used for something else by now? Then nothing of it is a spare's any more. 0, or `code` after saying so. */
+static int check_reused(const char *path, int code)
+{
+	char type[32];
+
+	if (!dmr_spare_reused(path, type))
+		return DMR_EXIT_OK;
+	return dmr_fail(code, REUSED_NEXT, "%s was a spare, but %s is on it now: nothing was written", path, type);
+}
+
 /* After "refused": what is left to be done. */
 static const char *refused_next(const struct dmr_spare_file *spare)
 {
@@ -89,17 +102,21 @@ int dmr_verb_check(int argc, char **argv)
 	u64 owned, pending, lost;
 	unsigned int i;
 	char key[32];
+	bool reused;
 	int r, code;
 
 	(void)argc;
 	r = dmr_spare_open(argv[0], false, &spare);
 	if (r)
 		return r;
-	code = verdict(&spare);
+	reused = (spare.loaded || dmr_is_ours(spare.fd)) && dmr_spare_reused(argv[0], key);
+	if (reused)
+		snprintf(spare.why, sizeof(spare.why), "it was a spare, but %s is on it now", key);
+	code = reused ? DMR_EXIT_DAMAGED : verdict(&spare);
 	dmr_out_open("check");
 	dmr_out_text("spare", "%s", argv[0]);
 	dmr_out_text("verdict", "%s", verdict_word(code));
-	if (!spare.loaded)
+	if (code == DMR_EXIT_DAMAGED)
 		dmr_out_text("reason", "%s", spare.why);
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
 		snprintf(key, sizeof(key), "superblock_%u", i);
@@ -118,7 +135,9 @@ int dmr_verb_check(int argc, char **argv)
 		dmr_out_number("slots_to_retire", spare.meta.retire_count);
 	}
 	r = dmr_out_close();
-	if (!r && code == DMR_EXIT_REPAIR)
+	if (!r && reused)
+		r = dmr_fail(code, REUSED_NEXT, "%s", spare.why);
+	else if (!r && code == DMR_EXIT_REPAIR)
 		r = dmr_fail(code, "dmremap repair, or assemble the pair, which repairs it", "not all copies are equal");
 	else if (!r && code == DMR_EXIT_DAMAGED)
 		r = dmr_fail(code, refused_next(&spare), "%s", spare.why);
@@ -245,12 +264,12 @@ out:
 int dmr_verb_probe(int argc, char **argv)
 {
 	struct dmr_super *super = calloc(1, sizeof(*super));
-	char uuid[37];
+	char uuid[37], type[32];
 	bool found;
 
 	(void)argc;
 	/* Of what is too short nothing is read: a drive without a medium would take its time. */
-	found = super && dmr_long_enough(argv[0]) && dmr_spare_peek(argv[0], super);
+	found = super && dmr_long_enough(argv[0]) && dmr_spare_peek(argv[0], super) && !dmr_spare_reused(argv[0], type);
 	if (found) {
 		dmr_uuid_format(super->uuid, uuid);
 		printf("ID_FS_USAGE=other\nID_FS_TYPE=dm_remap_spare\nDM_REMAP_UUID=%s\nUDISKS_IGNORE=1\n", uuid);
@@ -287,6 +306,9 @@ int dmr_verb_repair(int argc, char **argv)
 		r = dmr_fail(DMR_EXIT_DAMAGED, refused_next(&spare), "%s: nothing was written", spare.why);
 		goto out;
 	}
+	r = check_reused(argv[0], DMR_EXIT_DAMAGED);
+	if (r)
+		goto out;
 	if (!dmr_needs_repair(&spare.meta)) {
 		printf("nothing is to be repaired\n");
 		goto out;
@@ -312,6 +334,64 @@ int dmr_verb_repair(int argc, char **argv)
 			     "what was written does not read back as it should");
 	else
 		printf("repaired\n");
+out:
+	dmr_spare_close(&spare);
+	return r;
+}
+
+/* What is on it, and for whom. */
+static void show_loss(const char *path, const struct dmr_spare_file *spare)
+{
+	u64 owned, pending, lost;
+	char text[160];
+
+	if (!spare->loaded) {
+		printf("%s is a spare that cannot be used: %s\n", path, spare->why);
+		return;
+	}
+	dmr_uuid_format(spare->meta.super->uuid, text);
+	printf("%s is the spare of pair %s", path, text);
+	dmr_main_id_text(&spare->meta.super->main, text, sizeof(text));
+	count_sectors(&spare->meta, &owned, &pending, &lost);
+	printf(", whose main is %s, of %llu MiB\n", text, (unsigned long long)spare->meta.super->covered >> 11);
+	if (owned)
+		printf("%llu SECTORS OF MAIN ARE HERE ONLY, AND ARE LOST WITH IT: unremap --all moves them back\n",
+		       (unsigned long long)owned);
+	else
+		printf("no sector of main is on it\n");
+}
+
+static int check_wipeable(const char *path, const struct dmr_spare_file *spare)
+{
+	if (spare->loaded || dmr_is_ours(spare->fd))
+		return dmr_segments_for(spare->meta.sectors) ?
+			check_reused(path, DMR_EXIT_NO_DEVICE) : dmr_fail(DMR_EXIT_NO_DEVICE, "wipe it by hand (dd)", "%s is too short for a spare", path);
+	if (spare->meta.blank)
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "dmremap create MAIN SPARE makes a pair of it", "%s is blank already", path);
+	return dmr_fail(DMR_EXIT_NO_DEVICE, "wipefs and dd wipe other devices", "%s is no spare of dm-remap", path);
+}
+
+int dmr_verb_wipe(int argc, char **argv)
+{
+	struct dmr_spare_file spare;
+	int r;
+
+	(void)argc;
+	r = dmr_spare_open(argv[0], !cli.dry_run, &spare);
+	if (r)
+		return r;
+	r = check_wipeable(argv[0], &spare);
+	if (r)
+		goto out;
+	show_loss(argv[0], &spare);
+	if (cli.dry_run)
+		goto out;
+	r = dmr_confirm();
+	if (!r && !dmr_zero_ends(spare.fd, spare.meta.sectors))
+		r = dmr_fail(DMR_EXIT_FAILED, "destroy the device, or see that it is never attached again",
+			     "spare %s cannot be zeroed: %s", argv[0], strerror(errno));
+	if (!r)
+		printf("its first 4 and last 2 MiB are zeroes; take its line out of %s\n", cli.config_file);
 out:
 	dmr_spare_close(&spare);
 	return r;

@@ -112,6 +112,55 @@ is "of superblocks of two pairs udev is told what the module believes" "$(printf
 	"11111111-1111-1111-1111-111111111111"
 is "and so says check" "$uuids" "11111111-1111-1111-1111-111111111111"
 
+# What was a spare once: three superblocks are left of it, and others would be written over what is there now.
+for new in mkswap "mkfs.xfs -q -f" iso9660 gpt; do
+	make_spare "$spare"
+	truncate -s 320M "$spare"
+	case $new in
+	gpt) sfdisk -q "$spare" <<<$'label: gpt\n2048,\n' 2>/dev/null; mark=gpt ;;
+	iso9660) printf '\1CD001\1' | dd of="$spare" bs=32768 seek=1 conv=notrunc status=none; mark=iso9660 ;;
+	*) PATH=$PATH:/usr/sbin $new "$spare" >/dev/null 2>&1; mark=$(sed 's/mkfs\.\|mk\| .*//g' <<<"$new") ;;
+	esac
+	for n in 1 2 3; do dd if="$work/base.img" of="$spare" bs=4k skip=$((n << 8)) seek=$((n << 8)) count=1 conv=notrunc status=none; done
+	before=$(sha256sum <"$spare")
+	refuses "a spare that became $mark is not repaired" 10 "was a spare, but $mark is on it now: nothing was written" repair --yes "$spare"
+	refuses "nor wiped" 3 "$mark is on it now: nothing was written" wipe --yes "$spare"
+	run check "$spare"
+	like "and check says so" "$status $out $err" "^10 .*verdict: refused.*reason: it was a spare, but $mark is on it now.*$mark is on it now"
+	run probe "$spare"
+	is "udev is told nothing of it" "$status$out$err" 3
+	is "nothing was written to it" "$(sha256sum <"$spare")" "$before"
+done
+truncate -s 0 "$spare"
+truncate -s 64M "$spare"
+PATH=$PATH:/usr/sbin mkswap -q "$spare" 2>/dev/null
+refuses "what never was a spare is not said to have been one" 10 "neither blank nor a dm-remap spare" check "$spare"
+make_spare "$spare"
+PATH=$PATH:/usr/sbin mkswap -q "$spare" 2>/dev/null
+wipefs -q -a "$spare" 2>/dev/null || /usr/sbin/wipefs -q -a "$spare"
+run repair --yes "$spare"
+is "without that mark it is a spare again" "$status" 0
+
+# A spare whose pair is not wanted any more.
+make_spare "$spare" "$images/load-good-state.img"
+run wipe --dry-run "$spare"
+like "what would be lost with a spare is shown" "$status $out" '^0 .*is the spare of pair 11111111-.*SECTORS OF MAIN ARE HERE ONLY'
+run wipe "$spare"
+like "it is not wiped without a YES" "$status $err" '^7 .*not confirmed'
+run check "$spare"
+is "and nothing has happened to it" "$status" 9
+run wipe --yes "$spare"
+is "with one it is wiped" "$status" 0
+refuses "it is blank then" 10 "is blank" check "$spare"
+run probe "$spare"
+is "and no spare for udev" "$status" 3
+refuses "once is enough" 3 "is blank already" wipe --yes "$spare"
+make_spare "$spare" "$images/load-refused-version.img"
+run wipe --yes "$spare"
+is "one that cannot be used is wiped, too" "$status" 0
+dd if=/dev/urandom of="$work/noise" bs=1M count=8 status=none
+refuses "what is no spare is not" 3 "is no spare of dm-remap" wipe --yes "$work/noise"
+
 run probe /dev/null
 is "and nothing of what is none" "$status$out$err" 3
 
@@ -139,6 +188,17 @@ make_spare "$spare"
 	echo $? >"$work/status"
 ) 9<"$spare"
 is "a spare that another program reads is not repaired" "$(cat "$work/status")" 4
+# As virtual machines lock their images.
+make_spare "$spare"
+perl - "$spare" "$dmremap" >"$work/status" 2>&1 <<'END'
+use Fcntl;
+open my $image, "<", $ARGV[0] or die;
+my $lock = pack "s s x4 q q l x4", F_RDLCK, 0, 100, 1, 0;
+fcntl $image, F_SETLK, $lock or die;
+system "$ARGV[1] repair --yes $ARGV[0] >/dev/null 2>&1";
+print $? >> 8;
+END
+is "nor one with a lock on some of its bytes" "$(cat "$work/status")" 4
 "$dmremap" check "$spare" >/dev/full 2>"$work/err"
 is "output that is not written is an error" "$?" 1
 done_testing

@@ -10,7 +10,7 @@ run --help
 is "help succeeds" "$status" 0
 mapfile -t verbs < <(printf '%s\n' "$out" | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 is "help lists all verbs" "${verbs[*]}" \
-	"create assemble stop list status show stats health remap unremap retest grow resume-auto check dump probe repair"
+	"create assemble stop list status show stats health remap unremap retest grow resume-auto check dump probe repair wipe"
 for verb in "${verbs[@]}"; do
 	run "$verb" --help
 	like "$verb has help" "$status $out" "^0 usage: dmremap $verb"
@@ -29,7 +29,7 @@ refuses "assemble wants a spare" 2 "which pair" assemble
 refuses "and not all and one" 2 "which pair" assemble /dev/null --scan
 refuses "another main is for one pair" 2 "new-main is for one pair" assemble --scan --new-main
 refuses "what is configured is for a scan" 2 "configured is for --scan" assemble --configured /dev/null
-run list -- extra
+run check -- --json extra
 is "after -- are no options" "$status" 2
 
 # Where monitoring asks, what cannot be known is 3.

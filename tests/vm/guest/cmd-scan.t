@@ -56,7 +56,24 @@ sed -i 's/$/\r/' $conf
 run assemble --scan
 is "lines may end as elsewhere" "$status $(active)" "0 a#1 two "
 stop_all
-rm $conf
+
+# The same pair twice, as who appends all lines once more has it.
+tr -d '\r' <$conf | grep '^[at]' >lines
+cat lines lines >$conf
+run assemble --scan
+is "a pair is assembled once, by its first line" "$status $(active)" "0 a#1 two "
+like "and the second is said to be one" "$err" "line [34] is left out: a line before it is about the same pair"
+is "no copy of its spare is" "$(grep -c 'a copy of' <<<"$err")" 0
+run list --config two
+is "the line of one pair can be had" "$out" "$(grep '^two' lines)"
+stop_all
+# A line that is not understood may be about any spare.
+sed 's/^two.*/& no-auto/' lines >$conf
+run assemble --scan
+is "the pair of a wrong line is not assembled under another name" "$status $(active)" "2 a#1 "
+like "nor without its words" "$err" "$spare_two is a spare (whose main is not found|that is not in what is understood)"
+stop_all
+rm lines $conf
 
 ## A longer main that nothing proves to be the one
 
@@ -102,6 +119,7 @@ run assemble --scan
 is "the first comes back: the configuration's is assembled" "$status $(active)" "0 new "
 like "the other is left alone, and that is said" "$err" "$spare_one is a spare that is not in $conf, and its main $main is that of new in $conf, too"
 stop_all
+cp $conf lines
 sed -i "s, $main,," $conf
 run assemble --scan
 is "so it is where the configuration does not name main" "$status $(active)" "0 new "
@@ -111,6 +129,13 @@ dd if=/dev/zero of="$spare_two" bs=1M count=5 status=none
 run assemble --scan
 is "and where the right spare is not there" "$status $(active)" "3 "
 like "for main may be its" "$err" "may be that of new, whose spare is not found: it is left alone"
+sed "s, $main, /dev/disk/by-id/usb-moved," lines >$conf
+run assemble --scan
+is "and where main has another name now" "$status $(active)" "3 "
+sed "s,\$, no-auto," lines >$conf
+run assemble --scan
+is "and where its line is wrong" "$status $(active)" "2 "
+like "for it is not known what it says" "$err" "$spare_one is a spare that is not in what is understood of $conf: it is left alone"
 dd if=/tmp/new of="$spare_two" bs=1M conv=fsync status=none
 rm $conf
 run assemble --scan
@@ -121,7 +146,9 @@ for spare in "$spare_one" "$spare_two"; do dd if=/dev/zero of="$spare" bs=1M cou
 ## A pair that is another pair's spare
 
 check "a pair" dmremap create --yes "$main" "$spare_one" lower
-check "is the spare of another" dmremap create --yes "$two" /dev/mapper/lower upper
+run create --yes "$two" /dev/mapper/lower upper
+like "is refused as the spare of another" "$status $err" "^3 .*spare /dev/mapper/lower is a pair itself .lower.*next: take a partition"
+check "who makes one by hand" dm_create upper "0 $(sectors "$two") dm-remap-v4 $two /dev/mapper/lower"
 dmremap stop upper
 dmremap stop lower
 run assemble --scan
@@ -129,6 +156,55 @@ is "a scan makes nothing of what is on its main" "$(active)" ""
 like "and says whose main it is" "$err" "$main is the main of spare $spare_one, so what looks like a spare there is left alone"
 dd if=/dev/zero of="$spare_one" bs=1M count=5 status=none
 dd if=/dev/zero of="$main" bs=1M count=5 status=none
+
+## A spare on a volume of main's, where one of its superblocks comes to lie at the place of another
+
+check "a pair" dmremap create --yes "$main" "$spare_one" lower
+dm_create volume "0 28672 linear /dev/mapper/lower 4096"
+check "is below a spare" dmremap create --yes "$two" /dev/mapper/volume upper
+for name in upper volume lower; do dmsetup remove $name; done
+check "it is no spare for that" dmremap assemble "$main" "$spare_one" lower
+dmremap stop lower
+check "a spare is made blank" dmremap wipe --yes "$spare_one"
+dd if=/dev/zero of="$main" bs=1M count=16 status=none
+
+## What was a spare
+
+check "a pair" dmremap create --yes "$main" "$spare_one" left
+dmremap list --config >$conf
+stop_all
+mkswap "$spare_one" >/dev/null
+before=$(sha256sum <"$spare_one")
+run assemble --scan
+is "a spare that became something else is left alone" "$status $(active)" "3 "
+like "and that is said" "$err" "$spare_one was a spare, but swap is on it now: it is left alone"
+run assemble "$main" "$spare_one"
+like "also by name" "$status $err" "^3 .*$spare_one was a spare, but swap is on it now"
+is "nothing was written to it" "$(sha256sum <"$spare_one")" "$before"
+rm $conf
+check "its main is free for another one" dmremap create --yes "$main" "$spare_two" other
+stop_all
+for spare in "$spare_one" "$spare_two"; do dd if=/dev/zero of="$spare" bs=1M count=5 status=none; done
+
+## A copy of main's disk
+
+check "a pair" dmremap create --yes "$main" "$spare_one" pair
+stop_all
+mk_disk copy 64M
+dd if="$disk" of="$copy" bs=1M conv=fsync status=none
+losetup -d "$copy"
+copy=$(losetup -f -P --show "$(disk_file copy)")
+until_true 10 test -b "${copy}p2" || bail "no partitions of the copy"
+ln -s "${copy}p2" /dev/label
+echo "pair $(uuid_of "$spare_one") /dev/label" >$conf
+run assemble --scan
+is "a name that either copy may have gets none" "$status $(active)" "1 "
+like "and that is said" "$err" "is one of several devices with its id"
+check "but one that is named is taken" dmremap assemble "$main" "$spare_one" pair
+stop_all
+losetup -d "$copy"
+rm $conf /dev/label
+dd if=/dev/zero of="$spare_one" bs=1M count=5 status=none
 
 ## A disk that looks like a leg
 
@@ -142,6 +218,10 @@ if [ "$(blkid -p -s TYPE -o value "$marked")" = isw_raid_member ]; then
 	run assemble --scan
 	is "with a RAID's mark on the disk it is left alone" "$status $(active)" "0 "
 	like "and that is said, and what to do" "$err" "${marked}p2 is a spare on a leg .*isw_raid_member.*wipefs"
+	run assemble "$main" "${marked}p2"
+	like "nor is it taken by name" "$status $err" "^3 .*spare ${marked}p2 is on a leg of an array .isw_raid_member"
+	run repair --yes "${marked}p2"
+	like "or repaired" "$status $err" "^3 .*spare ${marked}p2 is on a leg of an array"
 	run create --dry-run "${marked}p1" "$spare_one"
 	like "who makes one there is warned" "$status $err" "^0 .*the disk of ${marked}p1 has the mark of a RAID .isw_raid_member"
 else

@@ -63,4 +63,9 @@ run_block assemble
 is "and assembles it" "$(cat assemble.out)" "/dev/mapper/safe is active"
 run_block daily
 like "it does what it is for day by day" "$(cat daily.out)" "safe +active.*8 sectors remapped.*verdict: clean"
+run_block assemble
+run_block dissolve
+like "a pair is dissolved" "$(cat dissolve.out)" "no sector of main is on it.*zeroes"
+is "nothing assembles it again" "$(command dmremap assemble --scan 2>&1 | grep "$third"; command dmremap list -n)$(cat /etc/dm-remap.conf)" ""
+check "and main stands alone" holds_pattern "$main" a 0 512
 done_testing
