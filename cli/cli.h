@@ -194,6 +194,8 @@ int dmr_spare_open(const char *path, bool writing, struct dmr_spare_file *spare)
 void dmr_spare_close(struct dmr_spare_file *spare);
 /* The superblock of a device or file that the module would believe, whoever uses it. False: it has none. */
 bool dmr_spare_peek(const char *path, struct dmr_super *super);
+/* Is a superblock in its place, or what may be one, damaged or of a newer version? Not so above a spare that begins within. */
+bool dmr_spare_begins(const struct dmr_spare_file *spare);
 void dmr_main_id_text(const struct dmr_main_id *id, char *text, size_t size);
 /* Main's name for people, made safe to print. */
 void dmr_main_text(const struct dmr_super *super, char *text, size_t size);
@@ -209,7 +211,9 @@ void dmr_table_args(const char *main, const char *spare, const struct dmr_option
 /* config-file.c: prints the pair's line for the configuration; warns where main's name in it may not last. */
 void dmr_config_line(const struct dmr_pair_info *pair);
 
-/* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
+/* verb-assemble.c: the active pair of that uuid, if there is one. */
+bool dmr_uuid_active(const u8 uuid[16], char name[128]);
+/* Is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
 int dmr_main_taken(const char *path);
 
 /* progress.c */

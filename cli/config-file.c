@@ -45,14 +45,16 @@ static int line_parse(char *line, struct dmr_wanted *wanted)
 	return 1;
 }
 
-/* The pair of a line before? That one stays: who looks at it and at a copy must not be told two things. */
-static bool repeats(const struct dmr_config *config, const struct dmr_wanted *wanted)
+/* The last line about a pair counts, as who appends to the file means it. */
+static bool replaces(struct dmr_config *config, const struct dmr_wanted *wanted)
 {
 	unsigned int i;
 
 	for (i = 0; i < config->count; i++)
-		if (!memcmp(config->line[i].args.uuid, wanted->args.uuid, 16))
+		if (!memcmp(config->line[i].args.uuid, wanted->args.uuid, 16)) {
+			config->line[i] = *wanted;
 			return true;
+		}
 	return false;
 }
 
@@ -68,8 +70,8 @@ static int add_line(struct dmr_config *config, char *line, unsigned int number)
 	if (got < 0)
 		return dmr_fail(DMR_EXIT_USAGE, "a line is: NAME UUID [MAIN] [no_auto] [fail_pending]", "%s, line %u is wrong",
 				cli.config_file, number);
-	if (got && repeats(config, &config->line[config->count])) {
-		dmr_warn("%s, line %u is left out: a line before it is about the same pair", cli.config_file, number);
+	if (got && replaces(config, &config->line[config->count])) {
+		dmr_warn("%s, line %u is about the pair of a line before it, which is left out", cli.config_file, number);
 		got = 0;
 	}
 	config->count += (unsigned int)got;

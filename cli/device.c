@@ -65,6 +65,14 @@ static int open_failed(const char *path, const char *role)
 			strerror(errno));
 }
 
+/* By a pair, whatever its version; not so what has something else on it by now, or a spare within. */
+static bool taken(int fd, const char *path)
+{
+	char type[32];
+
+	return dmr_is_ours(fd) && !dmr_spare_reused(path, type);
+}
+
 int dmr_device_read(const char *path, const char *role, struct dmr_device *device)
 {
 	char folder[PATH_MAX], line[64];
@@ -100,7 +108,7 @@ int dmr_device_read(const char *path, const char *role, struct dmr_device *devic
 		device->blank = dmr_is_blank(fd, device->sectors);
 		device->sum = dmr_ends_sum(fd, device->sectors);
 	}
-	device->ours = strcmp(role, "spare") ? dmr_is_spare(fd) : dmr_is_ours(fd);
+	device->ours = strcmp(role, "spare") ? dmr_is_spare(fd) : taken(fd, path);
 	close(fd);
 	if (!dmr_disk_is_leg(folder, device->disk_leg))
 		device->disk_leg[0] = '\0';
@@ -179,7 +187,8 @@ static bool same_as_before(int fd, const struct dmr_device *device)
 	struct stat st;
 
 	return !fstat(fd, &st) && major(st.st_rdev) == device->major && minor(st.st_rdev) == device->minor &&
-	       !ioctl(fd, BLKGETSIZE64, &bytes) && bytes / DMR_SECTOR_SIZE == device->sectors && !dmr_is_ours(fd);
+	       !ioctl(fd, BLKGETSIZE64, &bytes) && bytes / DMR_SECTOR_SIZE == device->sectors &&
+	       !taken(fd, device->path);
 }
 
 bool dmr_zero_ends(int fd, u64 sectors)

@@ -53,12 +53,27 @@ void dmr_probe_signature(const char *path, char *text, size_t size)
 	dmr_probe_close(&probe);
 }
 
+/* Sees all that libblkid knows, until `found` is content. Where a sector does not read, others are looked at all the same. */
+static bool any_signature(blkid_probe probe, bool (*found)(blkid_probe probe, u64 from, char type[32]), u64 from, char type[32])
+{
+	unsigned int failed = 0;
+	int r;
+
+	while ((r = blkid_do_probe(probe)) != 1 && failed < 32) {
+		failed += r < 0;
+		if (!r && found(probe, from, type))
+			return true;
+	}
+	return false;
+}
+
 /* Magic near the end: behind it all is as in the array. With another kind, or a stale one, it is not. */
-static bool found_at_end(blkid_probe probe, char type[32])
+static bool found_at_end(blkid_probe probe, u64 from, char type[32])
 {
 	const char *offset = NULL, *found = NULL;
 	u64 bytes = (u64)blkid_probe_get_size(probe);
 
+	(void)from;
 	if (blkid_probe_lookup_value(probe, "TYPE", &found, NULL))
 		return false;
 	snprintf(type, 32, "%.31s", found);
@@ -69,30 +84,32 @@ static bool found_at_end(blkid_probe probe, char type[32])
 bool dmr_device_is_leg(const char *path, char type[32])
 {
 	struct dmr_probe probe;
-	bool found = false;
+	bool found;
 
 	if (!dmr_probe_open(&probe, path))
 		return false;
 	blkid_probe_enable_superblocks(probe.blkid, 1);
 	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
 	blkid_probe_filter_superblocks_usage(probe.blkid, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID);
-	while (!found && !blkid_do_probe(probe.blkid))
-		found = found_at_end(probe.blkid, type);
+	found = any_signature(probe.blkid, found_at_end, 0, type);
 	dmr_probe_close(&probe);
 	return found;
 }
 
-/* A signature of superblocks or of partitions, in the first MiB? */
-static bool found_in_front(blkid_probe probe, char type[32])
+/* A signature of superblocks or of partitions, in the first MiB, behind `from`? */
+static bool found_in_front(blkid_probe probe, u64 from, char type[32])
 {
 	static const char * const keys[][2] = { { "TYPE", "SBMAGIC_OFFSET" }, { "PTTYPE", "PTMAGIC_OFFSET" } };
 	const char *found, *offset;
 	unsigned int i;
+	u64 at;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (blkid_probe_lookup_value(probe, keys[i][0], &found, NULL) ||
-		    blkid_probe_lookup_value(probe, keys[i][1], &offset, NULL) ||
-		    strtoull(offset, NULL, 10) >= 1 << 20)
+		    blkid_probe_lookup_value(probe, keys[i][1], &offset, NULL))
+			continue;
+		at = strtoull(offset, NULL, 10);
+		if (at < from || at >= 1 << 20)
 			continue;
 		snprintf(type, 32, "%.31s", found);
 		return true;
@@ -100,19 +117,33 @@ static bool found_in_front(blkid_probe probe, char type[32])
 	return false;
 }
 
+static bool first_is_good(int fd)
+{
+	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	u64 generation;
+	u8 uuid[16];
+	bool good = block && pread(fd, block, DMR_BLOCK_SIZE, 0) == (ssize_t)DMR_BLOCK_SIZE &&
+		    dmr_super_peek(block, 0, uuid, &generation) == DMR_GOOD;
+
+	dmr_buffer_free(block, DMR_BLOCK_SIZE);
+	return good;
+}
+
 bool dmr_spare_reused(const char *path, char type[32])
 {
 	struct dmr_probe probe;
-	bool found = false;
+	bool found;
+	u64 from;
 
 	if (!dmr_probe_open(&probe, path))
 		return false;
+	/* A superblock's many numbers may look like anything. */
+	from = first_is_good(probe.fd) ? DMR_BLOCK_SIZE : 0;
 	blkid_probe_enable_superblocks(probe.blkid, 1);
 	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
 	blkid_probe_enable_partitions(probe.blkid, 1);
 	blkid_probe_set_partitions_flags(probe.blkid, BLKID_PARTS_MAGIC);
-	while (!found && !blkid_do_probe(probe.blkid))
-		found = found_in_front(probe.blkid, type);
+	found = any_signature(probe.blkid, found_in_front, from, type);
 	dmr_probe_close(&probe);
 	return found;
 }

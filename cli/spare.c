@@ -193,6 +193,20 @@ void dmr_spare_close(struct dmr_spare_file *spare)
 		close(spare->fd);
 }
 
+bool dmr_spare_begins(const struct dmr_spare_file *spare)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMR_SUPER_COPIES; i++)
+		switch (spare->super_read[i] ? spare->super_verdict[i] : DMR_BLANK) {
+		case DMR_BLANK: case DMR_NOT_OURS: case DMR_BAD_TYPE: case DMR_BAD_POSITION:
+			break;
+		default:
+			return true;
+		}
+	return false;
+}
+
 bool dmr_spare_peek(const char *path, struct dmr_super *super)
 {
 	struct dmr_super *copy = dmr_big_alloc(sizeof(*copy) * DMR_SUPER_COPIES);

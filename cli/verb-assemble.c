@@ -11,7 +11,7 @@
 
 #define WAITING		"/run/dm-remap.waiting"		/* for the udev rule: scan again with the next device */
 
-static bool uuid_active(const u8 uuid[16], char name[128])
+bool dmr_uuid_active(const u8 uuid[16], char name[128])
 {
 	struct dmr_pair_info *pairs;
 	bool found = false;
@@ -28,16 +28,25 @@ static bool uuid_active(const u8 uuid[16], char name[128])
 	return found;
 }
 
+/*
+ * Does a name in the configuration say which of two devices with one id is meant? A place's does, and a disk's serial number
+ * where copies have a partition's UUID; udev's other links are one copy's or the other's.
+ */
+static bool tells_apart(const char *path, const struct dmr_super *super)
+{
+	return !strncmp(path, "/dev/disk/by-path/", 18) ||
+	       (super->main.kind == DMR_ID_PARTUUID && !strncmp(path, "/dev/disk/by-id/", 16));
+}
+
 /* Main's path is wanted->main, which a user has `named` or the configuration, or it is found by its id. */
 static int find_main(const struct dmr_super *super, const char *spare, struct dmr_wanted *wanted, bool named)
 {
 	char id[192], path[PATH_MAX];
 	unsigned int found = 1;
 
-	/* A name of the configuration says no more than the id does, if it is not that of a place: udev's link is one copy's. */
 	if (!*wanted->main)
 		found = dmr_main_find(&super->main, NULL, wanted->main);
-	else if (!named && strncmp(wanted->main, "/dev/disk/by-path/", 18) && dmr_main_find(&super->main, wanted->main, path))
+	else if (!named && !tells_apart(wanted->main, super) && dmr_main_find(&super->main, wanted->main, path))
 		found = dmr_main_find(&super->main, NULL, path);
 	if (found == 1)
 		return DMR_EXIT_OK;
@@ -220,7 +229,7 @@ static const char *main_unknown(const struct dmr_scan *scan, const struct dmr_co
 
 	for (i = 0; i < config->count; i++)
 		if ((!*config->line[i].main || stat(config->line[i].main, &st)) && !dmr_scan_find(scan, config->line[i].args.uuid) &&
-		    !uuid_active(config->line[i].args.uuid, name))
+		    !dmr_uuid_active(config->line[i].args.uuid, name))
 			return config->line[i].name;
 	return NULL;
 }
@@ -261,7 +270,7 @@ static int assemble_found(const struct dmr_found *found, const struct dmr_scan *
 			 found->path, found->leg);
 		return DMR_EXIT_OK;
 	}
-	if (uuid_active(found->super.uuid, name)) {
+	if (dmr_uuid_active(found->super.uuid, name)) {
 		dmr_warn("%s carries the uuid of %s, which is active: a copy of its spare?", found->path, name);
 		return DMR_EXIT_OK;
 	}
@@ -313,7 +322,7 @@ static int assemble_scan(const struct dmr_scan *scan, const struct dmr_config *c
 	if (!waiting && !cli.dry_run)
 		unlink(WAITING);
 	for (i = 0; i < config->count; i++) {
-		if (dmr_scan_find(scan, config->line[i].args.uuid) || uuid_active(config->line[i].args.uuid, name))
+		if (dmr_scan_find(scan, config->line[i].args.uuid) || dmr_uuid_active(config->line[i].args.uuid, name))
 			continue;
 		dmr_uuid_format(config->line[i].args.uuid, uuid);
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "look at the spare's connection", "no spare of %s (uuid %s) is found",
@@ -342,7 +351,7 @@ static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, cons
 	else if (dmr_spare_reused(spare, type))
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "if that is a mistake, and the pair's data is wanted: wipefs takes the mark away",
 			     "%s was a spare, but %s is on it now", spare, type);
-	else if (!(r = dmr_spare_no_leg(spare)) && uuid_active(super->uuid, name))
+	else if (!(r = dmr_spare_no_leg(spare)) && dmr_uuid_active(super->uuid, name))
 		r = dmr_fail(DMR_EXIT_BUSY, "dmremap status shows it", "its pair is active as %s", name);
 	if (r)
 		goto out;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* check, dump, repair and wipe: a spare that is not active. Only the last two write, and only what they showed before. */
+#include <sys/stat.h>
+#include <unistd.h>
 #include "cli.h"
-#include "probe.h"
 
 #define REUSED_NEXT	"if that is a mistake, and the pair's data is wanted: wipefs takes the mark away"
 
@@ -78,7 +79,8 @@ static int check_reused(const char *path, int code)
 
 	if (!dmr_spare_reused(path, type))
 		return DMR_EXIT_OK;
-	return dmr_fail(code, REUSED_NEXT, "%s was a spare, but %s is on it now: nothing was written", path, type);
+	return dmr_fail(code, REUSED_NEXT ", and wipe all the rest", "%s was a spare, but %s is on it now: nothing was written",
+			path, type);
 }
 
 /* After "refused": what is left to be done. */
@@ -109,7 +111,7 @@ int dmr_verb_check(int argc, char **argv)
 	r = dmr_spare_open(argv[0], false, &spare);
 	if (r)
 		return r;
-	reused = (spare.loaded || dmr_is_ours(spare.fd)) && dmr_spare_reused(argv[0], key);
+	reused = dmr_spare_begins(&spare) && dmr_spare_reused(argv[0], key);
 	if (reused)
 		snprintf(spare.why, sizeof(spare.why), "it was a spare, but %s is on it now", key);
 	code = reused ? DMR_EXIT_DAMAGED : verdict(&spare);
@@ -363,7 +365,7 @@ static void show_loss(const char *path, const struct dmr_spare_file *spare)
 
 static int check_wipeable(const char *path, const struct dmr_spare_file *spare)
 {
-	if (spare->loaded || dmr_is_ours(spare->fd))
+	if (dmr_spare_begins(spare))
 		return dmr_segments_for(spare->meta.sectors) ?
 			check_reused(path, DMR_EXIT_NO_DEVICE) : dmr_fail(DMR_EXIT_NO_DEVICE, "wipe it by hand (dd)", "%s is too short for a spare", path);
 	if (spare->meta.blank)
@@ -371,9 +373,21 @@ static int check_wipeable(const char *path, const struct dmr_spare_file *spare)
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "wipefs and dd wipe other devices", "%s is no spare of dm-remap", path);
 }
 
+/* One whose spare is another device, for this one nobody uses. Where there is no device-mapper, there is none. */
+static bool has_active_pair(const char *path, const struct dmr_spare_file *spare, char name[128])
+{
+	struct stat st;
+
+	return spare->loaded && !stat(path, &st) && S_ISBLK(st.st_mode) && !geteuid() &&
+	       !access("/sys/class/misc/device-mapper", F_OK) && !dmr_dm_init() &&
+	       dmr_uuid_active(spare->meta.super->uuid, name);
+}
+
 int dmr_verb_wipe(int argc, char **argv)
 {
 	struct dmr_spare_file spare;
+	char name[128];
+	bool copy;
 	int r;
 
 	(void)argc;
@@ -383,6 +397,10 @@ int dmr_verb_wipe(int argc, char **argv)
 	r = check_wipeable(argv[0], &spare);
 	if (r)
 		goto out;
+	copy = has_active_pair(argv[0], &spare, name);
+	if (copy)
+		dmr_warn("%s is active, with another device: if %s is no copy of that but another path to it, all its data is lost", name,
+			 argv[0]);
 	show_loss(argv[0], &spare);
 	if (cli.dry_run)
 		goto out;
@@ -391,7 +409,8 @@ int dmr_verb_wipe(int argc, char **argv)
 		r = dmr_fail(DMR_EXIT_FAILED, "destroy the device, or see that it is never attached again",
 			     "spare %s cannot be zeroed: %s", argv[0], strerror(errno));
 	if (!r)
-		printf("its first 4 and last 2 MiB are zeroes; take its line out of %s\n", cli.config_file);
+		printf("its first 4 and last 2 MiB are zeroes%s%s\n", copy ? "" : "; if no copy of it is kept, take its line out of ",
+		       copy ? "" : cli.config_file);
 out:
 	dmr_spare_close(&spare);
 	return r;

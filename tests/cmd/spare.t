@@ -141,6 +141,17 @@ wipefs -q -a "$spare" 2>/dev/null || /usr/sbin/wipefs -q -a "$spare"
 run repair --yes "$spare"
 is "without that mark it is a spare again" "$status" 0
 
+# A whole disk that a spare begins in, where partitions begin.
+make_spare "$work/base.img"
+rm -f "$spare"
+truncate -s 320M "$spare"
+sfdisk -q "$spare" <<<$'label: gpt\n2048,\n' 2>/dev/null
+dd if="$work/base.img" of="$spare" bs=1M seek=1 conv=notrunc,sparse status=none
+run check "$spare"
+like "a disk with a spare on its partition never was one" "$status $err" "^10 .*(neither blank nor|superblock)"
+is "nobody is told to wipe it" "$(grep -c 'wipe' <<<"$out$err")" 0
+refuses "and it is not wiped" 3 "is no spare of dm-remap" wipe --yes "$spare"
+
 # A spare whose pair is not wanted any more.
 make_spare "$spare" "$images/load-good-state.img"
 run wipe --dry-run "$spare"

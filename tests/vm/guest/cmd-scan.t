@@ -61,11 +61,15 @@ stop_all
 tr -d '\r' <$conf | grep '^[at]' >lines
 cat lines lines >$conf
 run assemble --scan
-is "a pair is assembled once, by its first line" "$status $(active)" "0 a#1 two "
-like "and the second is said to be one" "$err" "line [34] is left out: a line before it is about the same pair"
+is "a pair is assembled once" "$status $(active)" "0 a#1 two "
+like "and that one of its lines is left out is said" "$err" "line 4 is about the pair of a line before it, which is left out"
 is "no copy of its spare is" "$(grep -c 'a copy of' <<<"$err")" 0
 run list --config two
 is "the line of one pair can be had" "$out" "$(grep '^two' lines)"
+stop_all
+sed 's/^two.*/& no_auto/' lines >>$conf
+run assemble --scan
+is "the last line counts" "$(dmsetup table two | grep -o no_auto) $(active)" "no_auto a#1 two "
 stop_all
 # A line that is not understood may be about any spare.
 sed 's/^two.*/& no-auto/' lines >$conf
@@ -184,6 +188,14 @@ is "nothing was written to it" "$(sha256sum <"$spare_one")" "$before"
 rm $conf
 check "its main is free for another one" dmremap create --yes "$main" "$spare_two" other
 stop_all
+check "and it for another main" dmremap create --wipe --yes "$two" "$spare_one" again
+cp "$(disk_file spare_one)" /tmp/clone
+clone=$(losetup -f --show /tmp/clone)
+run wipe --yes "$clone"
+like "a copy of a spare is wiped, after a warning" "$status $out $err" "^0 .*again is active, with another device"
+is "and the pair's line stays" "$(grep -c 'take its line' <<<"$out")" 0
+losetup -d "$clone"
+stop_all
 for spare in "$spare_one" "$spare_two"; do dd if=/dev/zero of="$spare" bs=1M count=5 status=none; done
 
 ## A copy of main's disk
@@ -202,6 +214,13 @@ is "a name that either copy may have gets none" "$status $(active)" "1 "
 like "and that is said" "$err" "is one of several devices with its id"
 check "but one that is named is taken" dmremap assemble "$main" "$spare_one" pair
 stop_all
+mkdir -p /dev/disk/by-id
+ln -s "${disk}p2" /dev/disk/by-id/ata-SERIAL-part2
+echo "pair $(uuid_of "$spare_one") /dev/disk/by-id/ata-SERIAL-part2" >$conf
+run assemble --scan
+is "and one whose name has a disk's serial number" "$status $(active)" "0 pair "
+stop_all
+rm /dev/disk/by-id/ata-SERIAL-part2
 losetup -d "$copy"
 rm $conf /dev/label
 dd if=/dev/zero of="$spare_one" bs=1M count=5 status=none
