@@ -13,6 +13,9 @@ modules() { # what is installed for a kernel
 version_of() { inside modinfo -k "$1" -F version dm-remap; }
 statuses() { inside dkms status 2>/dev/null; }
 dkms=$system/var/lib/dkms
+in_dkms() { # what its folder has but its own
+	find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n'
+}
 sums() { (cd "$system/lib/modules" && find . -name 'dm-remap*.ko*' -exec sha256sum {} + | LC_ALL=C sort); }
 # Files that belong to no package, nor to a kernel's own packages.
 strays() {
@@ -97,7 +100,7 @@ check "the same package again" apt install --reinstall "/new/dm-remap-dkms_${ver
 is "is built again for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 
 unlike "and nothing of the old one is there" "$(statuses)" "$old"
-is "nor of its sources" "$(find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
+is "nor of its sources" "$(in_dkms)" dm-remap
 is "both kernels' initramfs have the new module" "$(in_initramfs "$release") $(in_initramfs "$second")" "2 2"
 
 ## A build that is interrupted
@@ -106,17 +109,19 @@ initramfs() { # yes or no, for it takes its time
 	"${as_root[@]}" sed -i "s/^update_initramfs=.*/update_initramfs=$1/" "$system/etc/initramfs-tools/update-initramfs.conf"
 }
 initramfs no
-# A DKMS that has trouble when it comes to build, or to install, for the second kernel.
+# A DKMS that has trouble when it comes to build, or to install, for the second kernel, or to remove all.
 "${as_root[@]}" mkdir "$system/second/bin"
 "${as_root[@]}" tee "$system/second/bin/dkms" >/dev/null <<-END
 	#!/bin/sh
-	case "\$*" in "\$WHEN"*" $second"*) eval "\$TROUBLE" ;; esac
+	case "\$*" in "\$WHEN"*" $second"* | "\$WHEN"*" --all"*) eval "\$TROUBLE" ;; esac
 	exec /usr/sbin/dkms "\$@"
 END
 "${as_root[@]}" chmod +x "$system/second/bin/dkms"
-rebuild_with() { # build or install, TROUBLE; not as the first process, which nothing kills
-	inside env PATH=/second/bin:/usr/sbin:/usr/bin:/sbin:/bin WHEN="$1" TROUBLE="$2" sh -c '/usr/lib/dm-remap-dkms/setup rebuild || exit'
+troubled() { # build, install or remove, TROUBLE, COMMAND...
+	inside env PATH=/second/bin:/usr/sbin:/usr/bin:/sbin:/bin WHEN="$1" TROUBLE="$2" "${@:3}"
 }
+# Not as the first process, which nothing kills.
+rebuild_with() { troubled "$1" "$2" sh -c '/usr/lib/dm-remap-dkms/setup rebuild || exit'; }
 killed='kill -KILL $(ps -o pid= -C setup); exit 1'
 
 before=$(sums)
@@ -131,7 +136,7 @@ is "the modules are the same" "$(sums)" "$before"
 check "the next one does all of it" inside /usr/lib/dm-remap-dkms/setup rebuild
 check_fails "but depmod for what has no image" test -e "$system/lib/modules/$second/modules.dep"
 inside depmod -a "$second"
-is "and leaves nothing of the first" "$(find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n')" dm-remap
+is "and leaves nothing of the first" "$(in_dkms)" dm-remap
 is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
 
 ## An installation that fails
@@ -177,6 +182,16 @@ before=$(sums)
 check_fails "a mode that there is not is refused" inside /usr/lib/dm-remap-dkms/setup rebuild
 is "and changes nothing" "$(sums)" "$before"
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+
+## A removal that is broken off
+
+headers_come
+check_fails "a removal is killed when one kernel has lost its module" \
+	troubled remove "/usr/sbin/dkms remove -m dm-remap -v $version -k $release >/dev/null; $killed" dpkg -r dm-remap-dkms
+is "for what stays, all is built again" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
+is "DKMS has it for both" "$(statuses | grep -c "dm-remap/$version, .*: installed")" 2
+is "and nothing of the removal is left" "$(in_dkms)" dm-remap
+headers_go
 
 ## Away
 
