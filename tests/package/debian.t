@@ -82,8 +82,8 @@ check "which are there" test -e "$dkms/.dm-remap-kept/$old/dkms.conf"
 
 ## A kernel whose headers are gone
 
-headers_go() { "${as_root[@]}" mv "$system/lib/modules/$second/build" "$work/build"; }
-headers_come() { "${as_root[@]}" mv "$work/build" "$system/lib/modules/$second/build"; }
+headers_go() { "${as_root[@]}" mv "$system/lib/modules/${1:-$second}/build" "$work/build"; }
+headers_come() { "${as_root[@]}" mv "$work/build" "$system/lib/modules/${1:-$second}/build"; }
 
 headers_go
 before=$(sums | grep "/$second/")
@@ -160,6 +160,32 @@ check "when all was saved" test -d "$dkms/.dm-remap-before/modules/$second"
 check "after it the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
 
+## Modules of others
+
+other() { # FOLDER: as `make install` puts it there, or somebody else, for the second kernel; not what DKMS has built for that
+	"${as_root[@]}" mkdir -p "$system/lib/modules/$second/$1"
+	"${as_root[@]}" cp "$system/lib/modules/$release/updates/dkms/dm-remap.ko" "$system/lib/modules/$second/$1/"
+}
+before=$(sums) had=$(statuses)
+other updates
+check_fails "beside a module of make install it is refused" inside /usr/lib/dm-remap-dkms/setup rebuild
+like "which is named, and what to do" "$out" "/lib/modules/${second//+/\\+}/updates/dm-remap\.ko \('make uninstall'"
+unlike "before anything is built" "$out" building
+"${as_root[@]}" rm "$system/lib/modules/$second/updates/dm-remap.ko"
+is "or changed" "$(sums) $(statuses)" "$before $had"
+other kernel/other
+"${as_root[@]}" mkdir "$system/etc/depmod.d"
+echo 'override dm-remap * kernel/other' | "${as_root[@]}" tee "$system/etc/depmod.d/other.conf" >/dev/null
+# With the other's headers gone nothing is really built.
+headers_go "$release"
+check_fails "with one that depmod prefers it fails" \
+	rebuild_with build "cp -a /var/lib/dkms/.dm-remap-before/$version/$second /var/lib/dkms/dm-remap/$version/; exit 0"
+has "which is named, too" "$out" "modprobe would take /lib/modules/$second/kernel/other/dm-remap.ko"
+headers_come "$release"
+"${as_root[@]}" rm -r "$system/lib/modules/$second/kernel/other" "$system/etc/depmod.d"
+inside depmod -a "$second"
+is "and nothing is changed" "$(sums) $(statuses)" "$before $had"
+
 ## Build modes
 
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
@@ -212,7 +238,12 @@ check "dm-remap for one kernel is installed" apt install "/old/dm-remap_${old}_a
 is "modprobe finds it" "$(version_of "$release")" "$old"
 check "it is upgraded" apt install "/new/dm-remap_${version}_amd64.deb" "/new/dm-remap-doc_${version}_all.deb"
 is "modprobe finds the new one" "$(version_of "$release")" "$version"
-check "dm-remap-dkms takes its place" apt install "/new/dm-remap-dkms_${version}_all.deb"
+"${as_root[@]}" mkdir -p "$system/lib/modules/$second/updates"
+"${as_root[@]}" cp "$system/lib/modules/$release/updates/dm-remap.ko" "$system/lib/modules/$second/updates/"
+check_fails "dm-remap-dkms does not take its place while make install's is there" apt install "/new/dm-remap-dkms_${version}_all.deb"
+is "none is in its folder" "$(find "$system/lib/modules" -path '*/dkms/*')" ""
+"${as_root[@]}" rm -r "$system/lib/modules/$second/updates"
+check "dm-remap-dkms takes its place" inside dpkg --configure -a
 like "dm-remap is gone" "$(inside dpkg -s dm-remap 2>&1)" 'not installed|deinstall'
 is "modprobe finds the module of DKMS" "$(inside modinfo -k "$release" -F filename dm-remap)" \
 	"/lib/modules/$release/updates/dkms/dm-remap.ko"

@@ -58,7 +58,13 @@ printf '#include <stdint.h>\n#include <dm-remap/format.h>\n#include <dm-remap/in
 check "a program builds with the headers" gcc -I "$work/include" -o "$work/a" "$work/a.c"
 check_fails "dm-remap-dkms is refused beside it" rpm -i $(of new dm-remap-dkms)
 like "because they conflict" "$out" 'dm-remap.* conflicts with '
+# What dnf does in one.
+check "with force it is installed" rpm -i --nodeps $(of new dm-remap-dkms)
+like "what is a package's is not in its way" "$(inside dkms status 2>/dev/null)" "dm-remap/$version, $release, x86_64: installed"
 check "they are removed" rpm -e "${all[@]}"
+is "dm-remap-dkms has its module still" "$(modules)" extra/dm-remap.ko
+is "DKMS has none of the package's to bring back" "$(cd "$system/var/lib/dkms/dm-remap" && ls -d original* 2>/dev/null)" ""
+check "it is removed" rpm -e dm-remap-dkms
 is "nothing is left of them" "$(left)" ""
 
 ## DKMS
@@ -67,10 +73,21 @@ check "dm-remap-dkms $old is installed" rpm -i $(of old dm-remap-dkms)
 like "DKMS has built it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 is "modprobe finds it" "$(inside modinfo -k "$release" -F version dm-remap)" "$old"
 
+# Its package's files go with that.
+"${as_root[@]}" mkdir -p "$system/lib/modules/$release/updates"
+before=$(modules)
+other=$system/lib/modules/$release/updates/dm-remap.ko
+{ cat "$system/lib/modules/$release/extra/dm-remap.ko"; echo; } | "${as_root[@]}" tee "$other" >/dev/null
+rpm -U $(of new dm-remap-dkms) >"$work/log" 2>&1
+has "beside a module of make install an upgrade says so" "$(cat "$work/log")" "neither DKMS's nor a package's: ${other#"$system"}"
+is "and leaves the version before" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
+"${as_root[@]}" rm -r "${other%/*}"
+is "with its module" "$(modules)" "$before"
+
 header=$(cd "$system" && find usr/src -path '*common*/include/linux/sort.h')
 "${as_root[@]}" mv "$system/$header" "$work/header"
 before=$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")
-rpm -U $(of new dm-remap-dkms) >"$work/log" 2>&1
+rpm -U --replacepkgs $(of new dm-remap-dkms) >"$work/log" 2>&1
 like "a build that fails is told loudly" "$(cat "$work/log")" "THE BUILD FOR $release FAILED"
 is "the module is the same as before" "$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")" "$before"
 like "DKMS has it still" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
