@@ -42,6 +42,14 @@ check_fails "dm-remap for one kernel is refused beside it" inside dpkg -i "/new/
 like "because they conflict" "$out" 'conflicts with dm-remap'
 like "dkms still has it" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 
+## The only kernel goes
+
+check "a kernel's removal takes the module from it" inside /etc/kernel/prerm.d/dkms "$release"
+is "it has none" "$(modules "$release")" ""
+is "DKMS has it still, for kernels to come" "$(statuses)" "dm-remap/$old: added"
+check "when headers come it builds" inside dkms autoinstall -k "$release"
+is "and installs" "$(statuses)" "dm-remap/$old, $release, x86_64: installed"
+
 ## A second kernel
 
 initramfs_has() { # KERNEL: what of ours is in it
