@@ -147,6 +147,20 @@ inside depmod -a "$second"
 is "and leaves nothing of the first" "$(in_dkms)" dm-remap
 is "both kernels have one module" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
 
+## Builds that are no good
+
+# With the other's headers gone nothing is really built.
+headers_go "$release"
+before=$(sums) had=$(statuses)
+built=/var/lib/dkms/dm-remap/$version/$second/x86_64/module
+check_fails "what cannot be read is not taken" rebuild_with build "mkdir -p $built; echo >$built/dm-remap.ko; exit 0"
+has "and that is said" "$out" "WHAT WAS BUILT FOR $second CANNOT BE READ"
+check_fails "nor is what is for another kernel" \
+	rebuild_with build "mkdir -p $built; cp /lib/modules/$release/updates/dkms/dm-remap.ko $built/; exit 0"
+has "and that is, too" "$out" "WHAT WAS BUILT FOR $second IS FOR $release"
+is "nothing is changed" "$(sums) $(statuses)" "$before $had"
+headers_come "$release"
+
 ## An installation that fails
 
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
