@@ -81,6 +81,8 @@ before=$(sums)
 check_fails "an upgrade fails if one build does" apt install "/new/dm-remap-dkms_${version}_all.deb"
 has "it says which, loudly" "$out" "THE BUILD FOR $second FAILED"
 like "and why" "$out" 'sort\.h'
+has "and where all of the log is" "$out" "its log is /var/lib/dkms/.dm-remap-make.log"
+like "which is there" "$(cat "$dkms/.dm-remap-make.log")" 'DKMS make\.log.*sort\.h'
 is "all modules are the same as before" "$(sums)" "$before"
 unlike "dkms has nothing of the new version" "$(inside dkms status 2>/dev/null)" "$version"
 is "and the old one for both kernels" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$old, .*: installed")" 2
