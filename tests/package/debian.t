@@ -225,6 +225,7 @@ is "and are in each initramfs" "$(for k in "$release" "$second"; do inside lsini
 headers_go
 check "and back, with one kernel's headers gone" inside /usr/lib/dm-remap-dkms/setup rebuild
 has "which is named" "$out" "nothing was built for $second, which keeps version $version"
+like "and when it will be as the others" "$out" "when they are, '.*setup rebuild' once more"
 is "it keeps four, the other has one" "$(modules "$release"), $(modules "$second")" "dm-remap, $four"
 is "DKMS has them for both" "$(statuses | grep -c "dm-remap/$version, .*: installed")" 2
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=NEITHER/' "$system/etc/dkms/dm-remap.conf"
@@ -236,6 +237,8 @@ is "and changes nothing" "$(sums)" "$before"
 ## A removal that is broken off
 
 headers_come
+check "its headers alone do nothing" inside dkms autoinstall -k "$second"
+is "so it has four still" "$(modules "$second")" "$four"
 check_fails "a removal is killed when one kernel has lost its module" \
 	troubled remove "/usr/sbin/dkms remove -m dm-remap -v $version -k $release >/dev/null; $killed" dpkg -r dm-remap-dkms
 is "for what stays, all is built again" "$(modules "$release"), $(modules "$second")" "dm-remap, dm-remap"
