@@ -214,8 +214,16 @@ is "and nothing is changed" "$(sums) $(statuses)" "$before $had"
 
 "${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
 initramfs yes
+# A link of DKMS's that leads nowhere, of a kernel that has a module.
+gone=$system/lib/modules/5.10.0-gone
+"${as_root[@]}" mkdir -p "$gone/updates/dkms"
+"${as_root[@]}" cp "$system/lib/modules/$release/updates/dkms/dm-remap.ko" "$gone/updates/dkms/"
+"${as_root[@]}" touch "$gone/modules.dep"
+"${as_root[@]}" ln -s "$version/${gone##*/}/x86_64" "$dkms/dm-remap/kernel-${gone##*/}-x86_64"
 check "BUILD_MODE=MODULAR in /etc/dkms/dm-remap.conf is taken" inside /usr/lib/dm-remap-dkms/setup rebuild
 initramfs no
+check_fails "a link that led nowhere is in no way, and goes" test -L "$dkms/dm-remap/kernel-${gone##*/}-x86_64"
+"${as_root[@]}" rm -r "$gone"
 four="dm-remap dm-remap-core dm-remap-health dm-remap-meta"
 is "both kernels have four modules" "$(modules "$release"), $(modules "$second")" "$four, $four"
 like "which need each other" "$(inside modinfo -k "$release" -F depends dm-remap)" 'dm-remap-core'
