@@ -133,6 +133,7 @@ troubled() { # build, install or remove, TROUBLE, COMMAND...
 # Not as the first process, which nothing kills.
 rebuild_with() { troubled "$1" "$2" sh -c '/usr/lib/dm-remap-dkms/setup rebuild || exit'; }
 killed='kill -KILL $(ps -o pid= -C setup); exit 1'
+ended='kill -TERM $(ps -o pid= -C setup); exit 1'
 
 before=$(sums)
 rebuild_with build "$killed" >"$work/log" 2>&1
@@ -160,6 +161,9 @@ has "and that is said" "$out" "WHAT WAS BUILT FOR $second CANNOT BE READ"
 check_fails "nor is what is for another kernel" \
 	rebuild_with build "mkdir -p $built; cp /lib/modules/$release/updates/dkms/dm-remap.ko $built/; exit 0"
 has "and that is, too" "$out" "WHAT WAS BUILT FOR $second IS FOR $release"
+rebuild_with build "$ended" >"$work/log" 2>&1
+is "one that a signal ends" $? 130
+check_fails "leaves nothing for the next one to put back" test -e "$dkms/.dm-remap-before"
 is "nothing is changed" "$(sums) $(statuses)" "$before $had"
 headers_come "$release"
 
