@@ -11,12 +11,14 @@ modules() { # what is installed for a kernel
 	(cd "$system/lib/modules/$1" && find . -name 'dm-remap*.ko*' | sed 's|.*/\([^.]*\)\..*|\1|' | LC_ALL=C sort | xargs)
 }
 version_of() { inside modinfo -k "$1" -F version dm-remap; }
+four="dm-remap dm-remap-core dm-remap-health dm-remap-meta"
 statuses() { inside dkms status 2>/dev/null; }
 dkms=$system/var/lib/dkms
 in_dkms() { # what its folder has but its own
 	find "$dkms" -mindepth 1 -maxdepth 1 ! -name 'mok.*' ! -name dkms_dbversion -printf '%f\n'
 }
 sums() { (cd "$system/lib/modules" && find . -name 'dm-remap*.ko*' -exec sha256sum {} + | LC_ALL=C sort); }
+build_mode() { "${as_root[@]}" sed -i "s/^BUILD_MODE=.*/BUILD_MODE=$1/" "$system/etc/dkms/dm-remap.conf"; }
 # Files that belong to no package, nor to a kernel's own packages.
 strays() {
 	inside sh -c 'cat /var/lib/dpkg/info/*.list' | LC_ALL=C sort -u >"$work/owned"
@@ -169,7 +171,7 @@ headers_come "$release"
 
 ## An installation that fails
 
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
+build_mode MODULAR
 before=$(sums)
 "${as_root[@]}" mkdir "$work/signs"
 "${as_root[@]}" mv "$system/usr/bin/openssl" "$dkms"/mok.* "$work/signs/"
@@ -178,15 +180,34 @@ has "and says for which kernel" "$out" "COULD NOT BE INSTALLED FOR $second"
 like "and that modules are not signed, where they cannot be" "$out" "won't be signed"
 "${as_root[@]}" mv "$work/signs/openssl" "$system/usr/bin/"
 "${as_root[@]}" mv "$work"/signs/mok.* "$dkms/"
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+build_mode INTEGRATED
 is "all modules are the same as before" "$(sums)" "$before"
 is "DKMS has them as before" "$(statuses | xargs)" "dm-remap/$version, $release, x86_64: installed dm-remap/$version, $second, x86_64: installed"
 is "and modprobe finds them" "$(version_of "$release") $(version_of "$second")" "$version $version"
+build_mode MODULAR
 rebuild_with install "$killed" >"$work/log" 2>&1
 has "one is killed there" "$(tail -n 1 "$work/log")" Killed
 check "when all was saved" test -d "$dkms/.dm-remap-before/modules/$second"
+is "and one kernel has the other mode's" "$(modules "$release"), $(modules "$second")" "$four, dm-remap"
+build_mode NEITHER
+check_fails "the next run fails, too" inside /usr/lib/dm-remap-dkms/setup rebuild
+build_mode INTEGRATED
+is "and puts back what the one before did not" "$(sums)" "$before"
+is "DKMS has it for both" "$(statuses | grep -c "dm-remap/$version, .*: installed")" 2
 check "after it the package is installed once more" apt install --reinstall "/new/dm-remap-dkms_${version}_all.deb"
 is "dkms has it for both" "$(inside dkms status 2>/dev/null | grep -c "dm-remap/$version, .*: installed")" 2
+
+## Two at once
+
+# shellcheck disable=SC2016 # expanded by that shell
+is "a run waits for one that is at work" "$(inside sh -c '
+	exec 8>/run/dm-remap-dkms.lock
+	flock 8
+	(/usr/lib/dm-remap-dkms/setup keep "$1" && echo ended) 8>&- &
+	for i in $(seq 100); do ! ps -C flock >/dev/null || break; sleep 0.1; done
+	echo released
+	flock -u 8
+	wait' sh "$version" | xargs)" "released ended"
 
 ## Modules of others
 
@@ -216,7 +237,7 @@ is "and nothing is changed" "$(sums) $(statuses)" "$before $had"
 
 ## Build modes
 
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=MODULAR/' "$system/etc/dkms/dm-remap.conf"
+build_mode MODULAR
 initramfs yes
 # A link of DKMS's that leads nowhere, of a kernel that has a module.
 gone=$system/lib/modules/5.10.0-gone
@@ -228,23 +249,22 @@ check "BUILD_MODE=MODULAR in /etc/dkms/dm-remap.conf is taken" inside /usr/lib/d
 initramfs no
 check_fails "a link that led nowhere is in no way, and goes" test -L "$dkms/dm-remap/kernel-${gone##*/}-x86_64"
 "${as_root[@]}" rm -r "$gone"
-four="dm-remap dm-remap-core dm-remap-health dm-remap-meta"
 is "both kernels have four modules" "$(modules "$release"), $(modules "$second")" "$four, $four"
 like "which need each other" "$(inside modinfo -k "$release" -F depends dm-remap)" 'dm-remap-core'
 is "and are in each initramfs" "$(for k in "$release" "$second"; do inside lsinitramfs "/boot/initrd.img-$k" | grep -o 'dm-remap-core'; done | xargs)" \
 	"dm-remap-core dm-remap-core"
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+build_mode INTEGRATED
 headers_go
 check "and back, with one kernel's headers gone" inside /usr/lib/dm-remap-dkms/setup rebuild
 has "which is named" "$out" "nothing was built for $second, which keeps version $version"
 like "and when it will be as the others" "$out" "when they are, '.*setup rebuild' once more"
 is "it keeps four, the other has one" "$(modules "$release"), $(modules "$second")" "dm-remap, $four"
 is "DKMS has them for both" "$(statuses | grep -c "dm-remap/$version, .*: installed")" 2
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=NEITHER/' "$system/etc/dkms/dm-remap.conf"
+build_mode NEITHER
 before=$(sums)
 check_fails "a mode that there is not is refused" inside /usr/lib/dm-remap-dkms/setup rebuild
 is "and changes nothing" "$(sums)" "$before"
-"${as_root[@]}" sed -i 's/^BUILD_MODE=.*/BUILD_MODE=INTEGRATED/' "$system/etc/dkms/dm-remap.conf"
+build_mode INTEGRATED
 
 ## A removal that is broken off
 

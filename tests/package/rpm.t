@@ -78,8 +78,8 @@ is "modprobe finds it" "$(inside modinfo -k "$release" -F version dm-remap)" "$o
 before=$(modules)
 other=$system/lib/modules/$release/updates/dm-remap.ko
 { cat "$system/lib/modules/$release/extra/dm-remap.ko"; echo; } | "${as_root[@]}" tee "$other" >/dev/null
-rpm -U $(of new dm-remap-dkms) >"$work/log" 2>&1
-has "beside a module of make install an upgrade says so" "$(cat "$work/log")" "neither DKMS's nor a package's: ${other#"$system"}"
+check "rpm cannot refuse an upgrade beside a module of make install" rpm -U $(of new dm-remap-dkms)
+has "but it is said" "$out" "neither DKMS's nor a package's: ${other#"$system"}"
 is "and leaves the version before" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 "${as_root[@]}" rm -r "${other%/*}"
 is "with its module" "$(modules)" "$before"
@@ -87,8 +87,8 @@ is "with its module" "$(modules)" "$before"
 header=$(cd "$system" && find usr/src -path '*common*/include/linux/sort.h')
 "${as_root[@]}" mv "$system/$header" "$work/header"
 before=$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")
-rpm -U --replacepkgs $(of new dm-remap-dkms) >"$work/log" 2>&1
-like "a build that fails is told loudly" "$(cat "$work/log")" "THE BUILD FOR $release FAILED"
+check "nor is a build that fails a failure to it" rpm -U --replacepkgs $(of new dm-remap-dkms)
+has "but it is told loudly" "$out" "THE BUILD FOR $release FAILED"
 is "the module is the same as before" "$(sha256sum "$system/lib/modules/$release/extra/dm-remap.ko")" "$before"
 like "DKMS has it still" "$(inside dkms status 2>/dev/null)" "dm-remap/$old, $release, x86_64: installed"
 "${as_root[@]}" mv "$work/header" "$system/$header"
