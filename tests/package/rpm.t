@@ -63,7 +63,7 @@ check "with force it is installed" rpm -i --nodeps $(of new dm-remap-dkms)
 like "what is a package's is not in its way" "$(inside dkms status 2>/dev/null)" "dm-remap/$version, $release, x86_64: installed"
 check "they are removed" rpm -e "${all[@]}"
 is "dm-remap-dkms has its module still" "$(modules)" extra/dm-remap.ko
-is "DKMS has none of the package's to bring back" "$(cd "$system/var/lib/dkms/dm-remap" && ls -d original* 2>/dev/null)" ""
+is "DKMS has none of the package's to bring back" "$(ls -d "$system"/var/lib/dkms/dm-remap/original* 2>/dev/null)" ""
 check "it is removed" rpm -e dm-remap-dkms
 is "nothing is left of them" "$(left)" ""
 
