@@ -22,6 +22,8 @@ struct dmr_config {
  */
 int dmr_config_read(struct dmr_config *config, bool all);
 void dmr_config_free(struct dmr_config *config);
+/* The line about the pair of that uuid, of which there is one at the most; NULL: none. */
+struct dmr_wanted *dmr_config_find(const struct dmr_config *config, const u8 uuid[16]);
 
 struct dmr_found {
 	char path[80];

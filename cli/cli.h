@@ -88,6 +88,7 @@ bool dmr_device_is_leg(const char *path, char type[32]);
  * them when it is made, so what libblkid knows there came later, and the other copies only wait to be overwritten.
  */
 bool dmr_spare_reused(const char *path, char type[32]);
+#define DMR_REUSED_NEXT	"if that is a mistake, and the pair's data is wanted: wipefs takes the mark away"
 /*
  * What is read from a device's first bytes (0: all of it) next is what is on it: the target writes there past the
  * page cache, which others may keep.
@@ -139,6 +140,8 @@ int dmr_dm_need_target(void);
 int dmr_dm_pairs(struct dmr_pair_info **pairs, size_t *count);
 /* The first target of a device, by its name or path. 0, or an exit code. */
 int dmr_dm_pair(const char *name, struct dmr_pair_info *pair);
+/* The name of the active pair of that uuid; false: there is none. */
+bool dmr_dm_uuid_active(const u8 uuid[16], char name[128]);
 bool dmr_dm_exists(const char *name);
 int dmr_dm_create(const char *name, u64 length, const char *args);
 int dmr_dm_remove(const char *name);
@@ -211,9 +214,7 @@ void dmr_table_args(const char *main, const char *spare, const struct dmr_option
 /* config-file.c: prints the pair's line for the configuration; warns where main's name in it may not last. */
 void dmr_config_line(const struct dmr_pair_info *pair);
 
-/* verb-assemble.c: the active pair of that uuid, if there is one. */
-bool dmr_uuid_active(const u8 uuid[16], char name[128]);
-/* Is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
+/* verb-assemble.c: is there a pair already, active or not, whose main this is? 0, or an exit code after saying so. */
 int dmr_main_taken(const char *path);
 
 /* progress.c */

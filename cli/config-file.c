@@ -45,22 +45,19 @@ static int line_parse(char *line, struct dmr_wanted *wanted)
 	return 1;
 }
 
-/* The last line about a pair counts, as who appends to the file means it. */
-static bool replaces(struct dmr_config *config, const struct dmr_wanted *wanted)
+struct dmr_wanted *dmr_config_find(const struct dmr_config *config, const u8 uuid[16])
 {
 	unsigned int i;
 
 	for (i = 0; i < config->count; i++)
-		if (!memcmp(config->line[i].args.uuid, wanted->args.uuid, 16)) {
-			config->line[i] = *wanted;
-			return true;
-		}
-	return false;
+		if (!memcmp(config->line[i].args.uuid, uuid, 16))
+			return &config->line[i];
+	return NULL;
 }
 
 static int add_line(struct dmr_config *config, char *line, unsigned int number)
 {
-	struct dmr_wanted *more = reallocarray(config->line, config->count + 1, sizeof(*more));
+	struct dmr_wanted *more = reallocarray(config->line, config->count + 1, sizeof(*more)), *before;
 	int got;
 
 	if (!more)
@@ -70,7 +67,10 @@ static int add_line(struct dmr_config *config, char *line, unsigned int number)
 	if (got < 0)
 		return dmr_fail(DMR_EXIT_USAGE, "a line is: NAME UUID [MAIN] [no_auto] [fail_pending]", "%s, line %u is wrong",
 				cli.config_file, number);
-	if (got && replaces(config, &config->line[config->count])) {
+	/* The last line about a pair counts, as who appends to the file means it. */
+	before = got ? dmr_config_find(config, config->line[config->count].args.uuid) : NULL;
+	if (before) {
+		*before = config->line[config->count];
 		dmr_warn("%s, line %u is about the pair of a line before it, which is left out", cli.config_file, number);
 		got = 0;
 	}

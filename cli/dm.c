@@ -208,6 +208,23 @@ int dmr_dm_pairs(struct dmr_pair_info **pairs, size_t *count)
 	return DMR_EXIT_OK;
 }
 
+bool dmr_dm_uuid_active(const u8 uuid[16], char name[128])
+{
+	struct dmr_pair_info *pairs;
+	bool found = false;
+	size_t count, i;
+
+	if (dmr_dm_pairs(&pairs, &count))
+		return false;
+	for (i = 0; !found && i < count; i++) {
+		found = pairs[i].have_table && !memcmp(pairs[i].options.uuid, uuid, 16);
+		if (found)
+			snprintf(name, 128, "%s", pairs[i].name);
+	}
+	free(pairs);
+	return found;
+}
+
 /* A path of a device-mapper device becomes its name; what is too long for one becomes "". */
 static void name_of(const char *given, char name[128])
 {

@@ -117,16 +117,26 @@ static bool found_in_front(blkid_probe probe, u64 from, char type[32])
 	return false;
 }
 
-static bool first_is_good(int fd)
+/* One of the first `copies`? */
+static bool any_super(int fd, unsigned int copies, bool (*wanted)(const void *block, unsigned int copy))
 {
 	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; block && !found && i < copies; i++)
+		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
+			(ssize_t)DMR_BLOCK_SIZE && wanted(block, i);
+	dmr_buffer_free(block, DMR_BLOCK_SIZE);
+	return found;
+}
+
+static bool is_good(const void *block, unsigned int copy)
+{
 	u64 generation;
 	u8 uuid[16];
-	bool good = block && pread(fd, block, DMR_BLOCK_SIZE, 0) == (ssize_t)DMR_BLOCK_SIZE &&
-		    dmr_super_peek(block, 0, uuid, &generation) == DMR_GOOD;
 
-	dmr_buffer_free(block, DMR_BLOCK_SIZE);
-	return good;
+	return dmr_super_peek(block, copy, uuid, &generation) == DMR_GOOD;
 }
 
 bool dmr_spare_reused(const char *path, char type[32])
@@ -138,7 +148,7 @@ bool dmr_spare_reused(const char *path, char type[32])
 	if (!dmr_probe_open(&probe, path))
 		return false;
 	/* A superblock's many numbers may look like anything. */
-	from = first_is_good(probe.fd) ? DMR_BLOCK_SIZE : 0;
+	from = any_super(probe.fd, 1, is_good) ? DMR_BLOCK_SIZE : 0;
 	blkid_probe_enable_superblocks(probe.blkid, 1);
 	blkid_probe_set_superblocks_flags(probe.blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
 	blkid_probe_enable_partitions(probe.blkid, 1);
@@ -190,19 +200,6 @@ u32 dmr_ends_sum(int fd, u64 sectors)
 	return sum;
 }
 
-static bool any_super(int fd, bool (*wanted)(const void *block, unsigned int copy))
-{
-	void *block = dmr_buffer_alloc(DMR_BLOCK_SIZE);
-	bool found = false;
-	unsigned int i;
-
-	for (i = 0; block && !found && i < DMR_SUPER_COPIES; i++)
-		found = pread(fd, block, DMR_BLOCK_SIZE, (off_t)dmr_super_sector(i) * DMR_SECTOR_SIZE) ==
-			(ssize_t)DMR_BLOCK_SIZE && wanted(block, i);
-	dmr_buffer_free(block, DMR_BLOCK_SIZE);
-	return found;
-}
-
 static bool has_magic(const void *block, unsigned int copy)
 {
 	(void)copy;
@@ -224,10 +221,10 @@ static bool is_super(const void *block, unsigned int copy)
 
 bool dmr_is_ours(int fd)
 {
-	return any_super(fd, has_magic);
+	return any_super(fd, DMR_SUPER_COPIES, has_magic);
 }
 
 bool dmr_is_spare(int fd)
 {
-	return any_super(fd, is_super);
+	return any_super(fd, DMR_SUPER_COPIES, is_super);
 }

@@ -11,23 +11,6 @@
 
 #define WAITING		"/run/dm-remap.waiting"		/* for the udev rule: scan again with the next device */
 
-bool dmr_uuid_active(const u8 uuid[16], char name[128])
-{
-	struct dmr_pair_info *pairs;
-	bool found = false;
-	size_t count, i;
-
-	if (dmr_dm_pairs(&pairs, &count))
-		return false;
-	for (i = 0; !found && i < count; i++) {
-		found = pairs[i].have_table && !memcmp(pairs[i].options.uuid, uuid, 16);
-		if (found)
-			snprintf(name, 128, "%s", pairs[i].name);
-	}
-	free(pairs);
-	return found;
-}
-
 /*
  * Does a name in the configuration say which of two devices with one id is meant? A place's does, and a disk's serial number
  * where copies have a partition's UUID; udev's other links are one copy's or the other's.
@@ -157,17 +140,15 @@ static void default_name(const struct dmr_super *super, char name[128])
 /* The configuration's line for a pair, or one of defaults: false. */
 static bool choose(const struct dmr_super *super, const struct dmr_config *config, struct dmr_wanted *wanted)
 {
-	bool found = false;
-	unsigned int i;
+	const struct dmr_wanted *line = dmr_config_find(config, super->uuid);
 
+	if (line) {
+		*wanted = *line;
+		return true;
+	}
 	memset(wanted, 0, sizeof(*wanted));
 	default_name(super, wanted->name);
-	for (i = 0; i < config->count; i++)
-		if (!memcmp(config->line[i].args.uuid, super->uuid, 16)) {
-			*wanted = config->line[i];
-			found = true;
-		}
-	return found;
+	return false;
 }
 
 /* Not so before it has a length, as an array that is not started has none. */
@@ -229,7 +210,7 @@ static const char *main_unknown(const struct dmr_scan *scan, const struct dmr_co
 
 	for (i = 0; i < config->count; i++)
 		if ((!*config->line[i].main || stat(config->line[i].main, &st)) && !dmr_scan_find(scan, config->line[i].args.uuid) &&
-		    !dmr_uuid_active(config->line[i].args.uuid, name))
+		    !dmr_dm_uuid_active(config->line[i].args.uuid, name))
 			return config->line[i].name;
 	return NULL;
 }
@@ -270,7 +251,7 @@ static int assemble_found(const struct dmr_found *found, const struct dmr_scan *
 			 found->path, found->leg);
 		return DMR_EXIT_OK;
 	}
-	if (dmr_uuid_active(found->super.uuid, name)) {
+	if (dmr_dm_uuid_active(found->super.uuid, name)) {
 		dmr_warn("%s carries the uuid of %s, which is active: a copy of its spare?", found->path, name);
 		return DMR_EXIT_OK;
 	}
@@ -289,15 +270,6 @@ static int assemble_found(const struct dmr_found *found, const struct dmr_scan *
 	return assemble(&found->super, found->path, &wanted, false);
 }
 
-static bool has_line(const struct dmr_config *config, const u8 uuid[16])
-{
-	unsigned int i;
-
-	for (i = 0; i < config->count && memcmp(config->line[i].args.uuid, uuid, 16); i++)
-		;
-	return i < config->count;
-}
-
 /* First those of the configuration, in its order. */
 static int assemble_scan(const struct dmr_scan *scan, const struct dmr_config *config)
 {
@@ -314,7 +286,7 @@ static int assemble_scan(const struct dmr_scan *scan, const struct dmr_config *c
 			r = one ? one : r;
 		}
 	for (k = 0; k < scan->count; k++) {
-		if (has_line(config, scan->all[k].super.uuid))
+		if (dmr_config_find(config, scan->all[k].super.uuid))
 			continue;
 		one = assemble_found(&scan->all[k], scan, config, &waiting);
 		r = one ? one : r;
@@ -322,7 +294,7 @@ static int assemble_scan(const struct dmr_scan *scan, const struct dmr_config *c
 	if (!waiting && !cli.dry_run)
 		unlink(WAITING);
 	for (i = 0; i < config->count; i++) {
-		if (dmr_scan_find(scan, config->line[i].args.uuid) || dmr_uuid_active(config->line[i].args.uuid, name))
+		if (dmr_scan_find(scan, config->line[i].args.uuid) || dmr_dm_uuid_active(config->line[i].args.uuid, name))
 			continue;
 		dmr_uuid_format(config->line[i].args.uuid, uuid);
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "look at the spare's connection", "no spare of %s (uuid %s) is found",
@@ -349,9 +321,8 @@ static int assemble_one(int argc, char **argv, const struct dmr_scan *scan, cons
 		r = dmr_fail(DMR_EXIT_NO_DEVICE, "dmremap check says what is on it, dmremap create makes a pair",
 			     "%s is no spare of dm-remap that can be read", spare);
 	else if (dmr_spare_reused(spare, type))
-		r = dmr_fail(DMR_EXIT_NO_DEVICE, "if that is a mistake, and the pair's data is wanted: wipefs takes the mark away",
-			     "%s was a spare, but %s is on it now", spare, type);
-	else if (!(r = dmr_spare_no_leg(spare)) && dmr_uuid_active(super->uuid, name))
+		r = dmr_fail(DMR_EXIT_NO_DEVICE, DMR_REUSED_NEXT, "%s was a spare, but %s is on it now", spare, type);
+	else if (!(r = dmr_spare_no_leg(spare)) && dmr_dm_uuid_active(super->uuid, name))
 		r = dmr_fail(DMR_EXIT_BUSY, "dmremap status shows it", "its pair is active as %s", name);
 	if (r)
 		goto out;

@@ -4,8 +4,6 @@
 #include <unistd.h>
 #include "cli.h"
 
-#define REUSED_NEXT	"if that is a mistake, and the pair's data is wanted: wipefs takes the mark away"
-
 static void say_super(const struct dmr_spare_file *spare)
 {
 	const struct dmr_super *super = spare->meta.super;
@@ -79,7 +77,7 @@ static int check_reused(const char *path, int code)
 
 	if (!dmr_spare_reused(path, type))
 		return DMR_EXIT_OK;
-	return dmr_fail(code, REUSED_NEXT ", and wipe all the rest", "%s was a spare, but %s is on it now: nothing was written",
+	return dmr_fail(code, DMR_REUSED_NEXT ", and wipe all the rest", "%s was a spare, but %s is on it now: nothing was written",
 			path, type);
 }
 
@@ -138,7 +136,7 @@ int dmr_verb_check(int argc, char **argv)
 	}
 	r = dmr_out_close();
 	if (!r && reused)
-		r = dmr_fail(code, REUSED_NEXT, "%s", spare.why);
+		r = dmr_fail(code, DMR_REUSED_NEXT, "%s", spare.why);
 	else if (!r && code == DMR_EXIT_REPAIR)
 		r = dmr_fail(code, "dmremap repair, or assemble the pair, which repairs it", "not all copies are equal");
 	else if (!r && code == DMR_EXIT_DAMAGED)
@@ -365,12 +363,13 @@ static void show_loss(const char *path, const struct dmr_spare_file *spare)
 
 static int check_wipeable(const char *path, const struct dmr_spare_file *spare)
 {
-	if (dmr_spare_begins(spare))
-		return dmr_segments_for(spare->meta.sectors) ?
-			check_reused(path, DMR_EXIT_NO_DEVICE) : dmr_fail(DMR_EXIT_NO_DEVICE, "wipe it by hand (dd)", "%s is too short for a spare", path);
 	if (spare->meta.blank)
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "dmremap create MAIN SPARE makes a pair of it", "%s is blank already", path);
-	return dmr_fail(DMR_EXIT_NO_DEVICE, "wipefs and dd wipe other devices", "%s is no spare of dm-remap", path);
+	if (!dmr_spare_begins(spare))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "wipefs and dd wipe other devices", "%s is no spare of dm-remap", path);
+	if (!dmr_segments_for(spare->meta.sectors))
+		return dmr_fail(DMR_EXIT_NO_DEVICE, "wipe it by hand (dd)", "%s is too short for a spare", path);
+	return check_reused(path, DMR_EXIT_NO_DEVICE);
 }
 
 /* One whose spare is another device, for this one nobody uses. Where there is no device-mapper, there is none. */
@@ -380,7 +379,7 @@ static bool has_active_pair(const char *path, const struct dmr_spare_file *spare
 
 	return spare->loaded && !stat(path, &st) && S_ISBLK(st.st_mode) && !geteuid() &&
 	       !access("/sys/class/misc/device-mapper", F_OK) && !dmr_dm_init() &&
-	       dmr_uuid_active(spare->meta.super->uuid, name);
+	       dmr_dm_uuid_active(spare->meta.super->uuid, name);
 }
 
 int dmr_verb_wipe(int argc, char **argv)

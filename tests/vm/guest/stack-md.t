@@ -200,12 +200,12 @@ for version in 0.90 1.0; do
 	dmremap stop above
 	mdadm --stop /dev/md0 2>/dev/null
 	check_fails "md $version: --scan finds no spare while the array is not started" eval 'dmremap assemble --scan >/tmp/said 2>&1'
-	is "md $version: it names both legs" "$(grep -c 'is .*on a leg of an array' /tmp/said)" 2
+	is "md $version: it names both legs" "$(grep -c 'is a spare on a leg of an array' /tmp/said)" 2
 	check_fails "md $version: and takes none" dmsetup info above
 	check_fails "md $version: nor when one is named" eval 'dmremap assemble "$other" "$fourth" >/tmp/said 2>&1'
 	like "md $version: which is said" "$(cat /tmp/said)" "spare $fourth is on a leg of an array \\(linux_raid_member\\)"
 	check_fails "md $version: nor is one repaired" eval 'dmremap repair --yes "$fourth" >/tmp/said 2>&1'
-	like "md $version: which is said, too" "$(cat /tmp/said)" "spare $fourth is .*on a leg of an array"
+	like "md $version: which is said, too" "$(cat /tmp/said)" "spare $fourth is on a leg of an array"
 	mdadm --assemble /dev/md0 "$fourth" "$fifth" 2>/dev/null
 	check "md $version: with the array it is assembled" dmremap assemble --scan
 	like "md $version: on the array" "$(dmsetup deps -o devname above)" '\(md0\)'
