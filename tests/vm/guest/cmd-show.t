@@ -47,4 +47,37 @@ dmsetup suspend bad-pair
 out=$(dmremap unremap bad-pair --all 2>err)
 is "where nothing would be done it ends at once" "$? $(grep -c "was refused" err)" "4 1"
 dmsetup resume bad-pair
+dmremap stop bad-pair
+message bad "good 0 0"
+
+## What monitoring is told of a pair that is not well
+
+dm_create bad_spare "0 $(sectors "$spare") remap-faulty $spare 0" || bail "no faulty spare"
+dd if=/dev/zero of="$spare" bs=1M count=5 status=none
+check "a pair whose disks both fail as told" dmremap create --yes /dev/mapper/bad /dev/mapper/bad_spare ill
+told() { # what is printed, and the exit status
+	local out
+	out=$(dmremap status --check ill)
+	echo "$? $out"
+}
+like "it is well" "$(told)" '^0 DMREMAP OK - ill active 0/[0-9]+ slots, 0 pending, 0 bad$'
+dmremap remap ill 800 8 >/dev/null
+message bad_spare "bad 8208 8 write"
+check "a write finds a bad slot" put_pattern /dev/mapper/ill a 800 8
+like "a warning: a bad slot, and errors of the spare" "$(told)" '^1 DMREMAP WARNING - ill active 1/[0-9]+ slots, 0 pending, 1 bad, [1-9][0-9]* errors of the spare$'
+message bad "bad 3000 8 read"
+check_fails "a read finds bad sectors" get_sectors /dev/mapper/ill 3000 8
+check "which become pending" until_is 20 8 pending_sectors ill
+like "health has both, the last one first or not, as rows" "$(dmremap health --json ill | tr -d '\n ')" \
+	'"errors":\[.*\{"seconds_ago":[0-9]+,"event":"pending","sector":3000,"count":8\}'
+message bad offline
+check_fails "main goes away" put_pattern /dev/mapper/ill a 4000 8
+check "which trips the breaker" until_is 20 tripped state_of ill
+like "critical" "$(told)" '^2 DMREMAP CRITICAL - ill tripped '
+message bad online
+like "an answer in JSON" "$(dmremap resume-auto --json ill | tr -d '\n')" '"version":1,.*"answer":"[^"]*relocating again'
+like "a warning again" "$(told)" '^1 DMREMAP WARNING - ill active '
+message bad_spare "bad 8192 16 write bad 10224 16 write" # all places of its table
+check_fails "a commit fails" dmremap remap ill 5000 8
+like "critical: frozen" "$(told)" '^2 DMREMAP CRITICAL - ill frozen '
 done_testing

@@ -105,6 +105,10 @@ for verb in show stats health grow resume-auto retest stop; do
 	refuses "$verb: no such pair" 3 "no device none" "$verb" none
 	refuses "$verb: another device" 3 "taken is no active device of dm-remap" "$verb" taken
 done
+for verb in remap unremap; do
+	refuses "$verb: no such pair" 3 "no device none" "$verb" none 8
+	refuses "$verb: another device" 3 "taken is no active device of dm-remap" "$verb" taken 8
+done
 
 ## Changing
 
@@ -209,6 +213,10 @@ refuses "a main without an id is to be named" 3 "is not found" assemble "$spare"
 refuses "not the spare first" 3 "no spare of dm-remap" assemble "$spare" "$main"
 refuses "a main that is too short" 3 "shorter than the 131072 sectors" assemble "$other" "$spare"
 is "a dry run prints the line" "$(dmremap assemble --dry-run "$main" "$spare")" "$(remap_table "$main" "$spare" uuid "$uuid")"
+rmmod dm_remap
+mv "/lib/modules/$(uname -r)/updates" /tmp/hidden && depmod
+refuses "without the module it is not assembled" 6 "no target dm-remap-v4" assemble "$main" "$spare" again
+mv /tmp/hidden "/lib/modules/$(uname -r)/updates" && depmod
 run assemble "$main" "$spare" again
 is "it is assembled by name" "$status $out$err" "0 /dev/mapper/again is active"
 run show -n again

@@ -12,7 +12,7 @@ writing() { # RW BS DEPTH SEED
 	fio --name=w --filename=$r --direct=1 --rw="$1" --bs="$2" --ioengine=io_uring --iodepth="$3" --randseed="$4" \
 		--size=64M --verify=crc32c --verify_fatal=1 --do_verify=1 --output=/tmp/fio.out 2>&1 || { cat /tmp/fio.out; return 1; }
 }
-# Every 16 KiB one more bad unit, each round at another place; half of them die for reading, too.
+# Every 32 KiB one more bad unit, each round at another place.
 kill_round() { # ROUND
 	message m bad_every $(($1 * 8)) 0 64 8 write
 }

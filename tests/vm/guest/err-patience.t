@@ -100,7 +100,25 @@ begin=$(now)
 writes d 20480 2048 2>/dev/null
 num "C20: a write over it whose slots are all bad ends in time, well or not (ms)" $(($(now) - begin)) -le $((limit + 4000))
 message s good 0 0
-check "C7: nothing that it left is older than the first write" eval 'writes e 20480 2048 && holds e 20480 2048'
+# A line of the pattern is a sector.
+each_of() { # SEED SEED: every sector is what one of these wrote
+	get_sectors $r 20480 2048 | awk -v a="$1" -v b="$2" '($1 != a && $1 != b) || $2 != 20479 + NR || length != 511 { bad = 1 }
+		END { exit bad || NR != 2048 }'
+}
+check "C7: it left each sector as the first write made it or as this one did" each_of c d
+check "C7: and all can be written again" eval 'writes e 20480 2048 && holds e 20480 2048'
+
+# A write to a part of a unit has the rest of it read from the old slot first.
+io_renew
+message m bad 20480 8 write
+check "C20: a unit is relocated" writes f 20480 8
+message s bad "$(slot_sector 0)" 8 both delay 2000
+begin=$(now)
+check_fails "C20: a write to a sector of it, whose slot neither takes nor gives anything, fails" writes g 20480 1
+num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+num "C20: it was tried whole and by sectors" "$(counters s failed_reads)" -ge 3
+message s good 0 0
+check "C7: what could not be read in time is not lost" holds f 20480 8
 
 # All in flight together, each to a slot of its own.
 io_renew

@@ -162,11 +162,11 @@ check_fails "C22: they cannot go back" message r unremap 1000 8
 
 ## Rewritten while the error is being looked at
 
-# Reads of unit 1000 by the user, then by the worker, stop at a gate.
-gated() {
+# Reads of a unit by the user, then by the worker, stop at a gate.
+gated() { # [SECTOR]
 	fresh
-	message m hold 1000 8 read
-	reads 1000 8 2>/dev/null & reader=$!
+	message m hold "${1:-1000}" 8 read
+	reads "${1:-1000}" 8 2>/dev/null & reader=$!
 	message m wait waiting 1 60000
 	message m release 1 fail medium
 	wait $reader && not_ok "C4: a read fails"
@@ -287,7 +287,33 @@ message m bad 40 8 read
 check_fails "C4: a page that is asked for through the page cache fails" dd if=$r bs=4096 skip=5 count=1 of=/dev/null status=none
 is "C4: and becomes pending, too" "$(pending)" 16
 
+# The same where it has met a fence, and the worker reads for it.
+put_pattern "$lower" old 0 64
+gated 8
+message m release 1 fail medium
+check "C18: the worker looks at a unit behind its fence" message m wait waiting 1 60000
+message m bad 24 8 read
+blockdev --setra 256 $r
+dd if=$r bs=4096 count=1 of=/tmp/got status=none & reader=$!
+check "C18: readahead over it and a bad one waits" until_true 20 in_io dd
+message m release
+ends_well "C4: its first page is read" $reader
+check "C4: right" cmp <(pattern old 0 8) /tmp/got
+is "C4: main failed the bad one" "$(asked 24 8)" 1
+is "C4: that makes nothing pending" "$(pending)" 0
+
 ## Nothing becomes pending
+
+fresh no_auto
+message m bad 1200 8 read hold 1008 8 read times 1
+message r remap 1008 64 >/dev/null & remap=$!
+check "C18: a message reads units behind its fence" message m wait waiting 1 60000
+reads 1064 144 2>/dev/null & reader=$!
+check "C18: a read waits for it" until_true 20 in_io dd
+message m release
+ends_well "C18: the message ends" $remap
+ends_badly "C4: the read fails, behind the fence" $reader
+is "C4: with no_auto nothing is pending for it" "$(pending) $(asked 1200 8)" "0 1"
 
 fresh no_auto
 message m bad 1000 8 read

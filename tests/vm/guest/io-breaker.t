@@ -45,6 +45,7 @@ check "C10: and writes work" writes y 800 8
 load
 message m hold 0 0 write
 message m wait waiting 64 60000 || bail "the load is not under way"
+tripped_at=$SECONDS
 check "C10: the disk takes no writes any more" message m readonly
 message m release fail
 check "C10: the writers get their errors" load_ends
@@ -58,6 +59,7 @@ check_fails "C10: and relocates nothing" writes x 800 8
 is "C10: no slot is used" "$(used_slots r)" 0
 event=$(event_of r)
 check "C10: a disk that reads is tried again" wait_event 60 r "$event"
+num "C10: after half a minute, and no sooner (s)" $((SECONDS - tripped_at)) -ge 29
 is "C10: then it is active" "$(state_of r)" active
 check_fails "C10: a write shows that it takes none still" writes x 800 8
 is "C10: which trips it at once, and uses no slot" "$(state_of r) $(used_slots r)" "tripped 0"
@@ -87,9 +89,43 @@ check_fails "C10: a write to it fails" writes x 800000 8
 check "C10: the breaker trips" until_true 20 tripped
 like "health says why" "$(message r health)" "breaker no_answer"
 is "C10: no slot is used for it" "$(used_slots r)" 1
+event=$(event_of r)
+message m stats_clear
+check "C10: after the cool-down it is asked whether it answers" message m wait reads 4 60000
+check_fails "C10: it does not: nothing happens" wait_event 2 r "$event"
+is "C10: the breaker is as it was" "$(state_of r)" tripped
 message m online
 like "resume_auto closes the breaker" "$(message r resume_auto)" "relocating again"
 check "C10: and writes work" eval 'writes y 800000 8 && holds y 800000 8'
+
+## Pulled while it is read: what has failed until that is known is not tried again
+
+io_renew
+goes_away m
+check_fails "C10: a read fails" reads 1000 8
+check "C10: it is asked whether the disk is there" message m wait waiting 1 60000
+writers=()
+for i in 1 2 3 4 5; do writes x $((i * 4096)) 8 2>/dev/null & writers+=($!); done
+check "C20: meanwhile writes fail" message m wait failed_writes 5 60000
+message m release
+failed=0
+for pid in "${writers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+is "C20: when it has tripped they are told" "$failed $(state_of r)" "5 tripped"
+is "C20: and main is not asked again" "$(counters m writes failed_writes)" "5 5"
+is "C10: no slot is used" "$(used_slots r)" 0
+
+## As many places as a disk may have that is not dead
+
+io_renew
+message m bad 4096 $(($(sectors $m) - 4096)) write
+put() { dd if=/dev/zero of=$r bs=4096 count=1 seek=$(($1 * 512)) oflag=direct conv=notrunc status=none 2>/dev/null; } # MIBS/2
+writers=()
+for i in $(seq 31); do put "$i" & writers+=($!); done
+failed=0
+for pid in "${writers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+is "C10: in 31 places a disk may fail, and take nothing in between" "$failed $(used_slots r) $(state_of r)" "0 31 active"
+check_fails "C10: at the next it counts as dead" put 32
+is "C10: and no slot is used for it" "$(used_slots r) $(state_of r)" "31 tripped"
 
 ## A write that was under way when the disk died
 
@@ -99,7 +135,6 @@ check "C10: a write is relocated, and another succeeds" eval 'writes q 2000 8 &&
 sleep 1.2 # for a second after that main is believed
 all=$(sectors $m)
 message m bad 4096 $((all - 4096)) write hold 0 "$all" write times 43
-put() { dd if=/dev/zero of=$r bs=4096 count=1 seek=$(($1 * 512)) oflag=direct conv=notrunc status=none 2>/dev/null; } # MIBS/2
 put 1 &
 message m wait waiting 1 60000
 put 0 & pid=$!

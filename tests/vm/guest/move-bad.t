@@ -49,6 +49,16 @@ check "C7: which is counted" both_say 4 125 255 0 2 1
 check "C7: all of it is there" eval 'io_again && holds c 1000 1 && holds a 1001 1 && holds b 1002 2 && holds a 1004 4'
 is "C7: two slots are bad" "$(counts)" "active 3/$all 24 0 2"
 
+# What was pending in the old slot, and is read there as the unit moves, is not lost.
+move_fresh
+message s bad $(($(slot 0) + 3)) 1 read
+check_fails "C7: a read that the slot fails fails" reads 1000 8
+check "C7: a sector of it is pending" until_is 10 1 pending_sectors r
+message s good 0 0 bad "$(slot 0)" 8 write
+check "C7: the slot fails a write, but gives that sector again" writes b 1006 2
+is "C7: all of the unit moves" "$(message r list) $(counts)" "1000 8 owned $(slot 1) active 1/$all 8 0 1"
+check "C7: and is read" eval 'holds a 1000 6 && holds b 1006 2'
+
 # An error that says nothing about the sectors loses none of them.
 move_fresh
 message s bad "$(slot 0)" 1 write bad $(($(slot 0) + 1)) 7 read timeout
@@ -74,6 +84,11 @@ is "C7: and nobody is asked" "$(counters m reads) $(counters s reads)" "0 0"
 loads_twice "C7: lost"
 is "C7: lost they stay" "$(message r list)" "$lost"
 check_fails "C7: with errors" reads 1006 1
+message s bad $(($(slot 1) + 1)) 1 read
+check_fails "C7: a read error of a sector that is not" reads 1000 2
+is "C7: does not make it so" "$(settle; message r list)" "$lost"
+message s good 0 0
+check "C7: it is read when the slot gives it" holds a 1000 2
 message s bad "$(slot 1)" 8 write
 check "C7: the unit moves again, with its lost sectors" writes c 1000 1
 is "C7: which stay lost" "$(message r list 1005)" "1005 2 lost $(($(slot 2) + 5))

@@ -49,6 +49,10 @@ message m offline
 refused "C10: main is gone: remap fails" "main does not answer" remap 1016 8
 is "C10: and nothing becomes pending" "$(counts)" "active 5/1008 16 0 1"
 message m online
+message m bad 1016 8 read timeout
+refused "C10: an error that says nothing about the sectors: remap fails" "main does not answer" remap 1016 8
+is "C10: and nothing becomes pending for it" "$(counts)" "active 5/1008 16 0 1"
+message m good 0 0
 check "C10: both are back: the data is there" eval 'holds a 1000 8 && holds old 1008 16'
 
 ## unremap

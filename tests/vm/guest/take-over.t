@@ -62,6 +62,27 @@ check "C11: the write succeeds" relocates e 6400 8
 is "C11: in that slot" "$(message r list 6400)" "6400 8 owned $(slot 0)"
 check "C11: all is there after another creation" eval 'io_again && holds e 6400 8 && holds b 6000 8 && holds d 4803 1'
 
+# One write takes the slots of two.
+full_spare
+message m bad 6008 8 write target
+check "C11: a write over two units takes two slots" relocates b 6000 16
+is "C11: each of another pending unit" "$(message r list 2000) $(counts)" "6000 16 owned $(slot 250) full 252/252 2016 0 0"
+is "C11: data, flush, table: one commit for all four" "$(spare_story)" "data flush A0 B0 "
+check "C11: it reads back" holds b 6000 16
+loads_twice "C11: two taken over"
+check "C11: that too is there" holds b 6000 16
+
+# Sectors that cannot be read, and no slot that would keep that.
+full_spare
+list=$(message r list)
+message m bad 6000 8 read
+check_fails "C11: where no slot is free, a read that main fails fails" reads 6000 8
+is "C11: and nothing becomes pending for it" "$(settled_counts) $(message r list)" "full 252/252 2000 16 0 $list"
+log_mark
+check_fails "C18: nor for a remap" message r remap 6000 8
+check "C18: which says why" log_has "$log_mark" "refused at sector 6000: no free slot"
+is "C11: all is as it was" "$(counts) $(message r list)" "full 252/252 2000 16 0 $list"
+
 # A pending unit that is written itself keeps its slot, also where a neighbour in the same write has none.
 full_spare
 check "C5: the second pending unit is written" relocates d 4800 8
