@@ -33,12 +33,6 @@ struct dmr_hits {
 	u64 reads, writes;
 };
 
-/* What all pairs of one mapped device share: a table may have several lines, and outlives none of them. */
-struct dmr_device {
-	unsigned int pairs;		/* under the registry's lock */
-	atomic_t failed_flushes;	/* each fails one later FUA write (C8), wherever in the table that goes */
-};
-
 /* An empty flush comes in halves, which say which they are (dm_bio_get_target_bio_nr()). */
 enum dmr_half {
 	DMR_FLUSH_MAIN = 0,
@@ -52,6 +46,13 @@ enum dmr_half {
 struct dmr_owed {
 	atomic_t failed;		/* how many */
 	atomic_t told;			/* the value of `failed` that users have heard of */
+};
+
+/* What all pairs of one mapped device share: a table may have several lines, and outlives none of them. */
+struct dmr_device {
+	unsigned int pairs;		/* under the registry's lock */
+	atomic_t failed_flushes;	/* each fails one later FUA write (C8), wherever in the table that goes */
+	struct dmr_owed main_owed;	/* here, for main stays when a spare is replaced */
 };
 
 /*
@@ -90,7 +91,7 @@ struct dmr_pair {
 	atomic_t spare_writing;		/* users' writes on their way to the spare */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
-	struct dmr_owed owed[2];	/* by enum dmr_half */
+	struct dmr_owed spare_owed;
 	atomic_t suspected;		/* FUA writes at the worker: it may have been the flush in them that failed */
 	atomic64_t read_errors, write_errors, spare_errors;
 	struct dmr_hits __percpu *hits;
@@ -99,10 +100,15 @@ struct dmr_pair {
 	const struct dmr_health_ops *health_ops;
 };
 
-/* Any context. */
+/* Any context, as dmr_owe(). */
+static inline struct dmr_owed *dmr_owed_for(struct dmr_pair *pair, enum dmr_half half)
+{
+	return half == DMR_FLUSH_MAIN ? &pair->device->main_owed : &pair->spare_owed;
+}
+
 static inline void dmr_owe(struct dmr_pair *pair, enum dmr_half half)
 {
-	atomic_inc(&pair->owed[half].failed);
+	atomic_inc(&dmr_owed_for(pair, half)->failed);
 }
 
 /* Any context. Once it says no, what is owed for one is seen. */
@@ -261,7 +267,7 @@ struct dmr_io {
 	bool flushed;			/* worker: empty flush that has succeeded, and waits for others */
 	union {
 		u32 done;		/* worker: sectors judged so far */
-		u32 told;		/* empty flush: owed[].told when it came */
+		u32 told;		/* empty flush: `told` of struct dmr_owed when it came */
 	};
 	union {
 		u64 flush_mark;		/* empty flush of the spare: spare_written when it was sent */

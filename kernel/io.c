@@ -73,7 +73,7 @@ static inline int dmr_to_spare(struct dmr_pair *pair, struct bio *bio, struct dm
 /* Has something been owed while this flush was under way, or before, and nobody has been told? */
 static bool dmr_owed(struct dmr_pair *pair, enum dmr_half half, u32 told)
 {
-	struct dmr_owed *owed = &pair->owed[half];
+	struct dmr_owed *owed = dmr_owed_for(pair, half);
 	u32 failed = atomic_read(&owed->failed);
 
 	if (likely(failed == told))
@@ -94,7 +94,7 @@ static int dmr_map_flush(struct dmr_target *t, struct bio *bio, struct dmr_io *i
 
 	io->special = DMR_EMPTY_FLUSH;
 	io->flushed = false;
-	io->told = atomic_read(&pair->owed[half].told);
+	io->told = atomic_read(&dmr_owed_for(pair, half)->told);
 	/* Where its table line begins means nothing to main. */
 	io->iter.bi_sector = 0;
 	if (unlikely(READ_ONCE(pair->meta.broken)))

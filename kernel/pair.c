@@ -175,18 +175,27 @@ static char *dmr_main_mismatch(struct dmr_pair *pair, struct dmr_target *t)
 	return dmr_block_divided(pair, t);
 }
 
+/* Are sectors on its spare, or may be: an image's map, or one that was lost, tells nothing (C23)? "": no. */
+static const char *dmr_holds(const struct dmr_pair *pair)
+{
+	struct dmr_map_stats stats;
+
+	dmr_map_stats(pair->meta.map, &stats);
+	if (stats.units)
+		return "holds";
+	return READ_ONCE(pair->meta.broken) || READ_ONCE(pair->unchecked) ? "may hold" : "";
+}
+
 /* A spare in use, with sectors on it, that t's device has and t's table leaves out. Under either lock. */
 static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dmr_pair *pair)
 {
-	struct dmr_map_stats stats;
 	struct dmr_pair *other;
 
 	list_for_each_entry(other, &dmr_registry, link) {
 		if (other == pair || other->md != pair->md || !READ_ONCE(other->active) ||
 		    dmr_pair_in_table(other, t))
 			continue;
-		dmr_map_stats(other->meta.map, &stats);
-		if (stats.units)
+		if (*dmr_holds(other))
 			return other;
 	}
 	return NULL;
@@ -217,8 +226,8 @@ static char *dmr_replacement(const struct dmr_target *t, const struct dmr_pair *
 	other = dmr_left_out(t, pair);
 	if (!other)
 		return NULL;
-	return dmr_error("spare %pg cannot replace %pg, which holds relocated sectors", pair->bdev,
-			 other->bdev);
+	return dmr_error("spare %pg cannot replace %pg, which %s relocated sectors", pair->bdev,
+			 other->bdev, dmr_holds(other));
 }
 
 static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
@@ -364,31 +373,39 @@ bool dmr_pairs_each(bool (*fn)(struct dmr_pair *pair))
  */
 static bool dmr_replaces_used_spare(struct dmr_target *t)
 {
+	const char *held = "";
 	struct dmr_pair *other;
 
 	if (t->refused)
 		return true;
 	spin_lock(&dmr_registry_list_lock);
 	other = dmr_left_out(t, t->pair);
+	if (other)
+		held = dmr_holds(other);
 	spin_unlock(&dmr_registry_list_lock);
 	if (other)
-		DMERR("%s: spare %s cannot replace another one, which holds relocated sectors by now",
-		      t->name, t->spare->name);
+		DMERR("%s: spare %s cannot replace another one, which %s relocated sectors by now",
+		      t->name, t->spare->name, held);
 	t->refused = other;
 	return other;
 }
 
-/* The table that this one replaces may know that main is dead (C10). */
+/* The table that this one replaces may know that main is dead (C10), whatever its spare. */
 static void dmr_inherit(struct dmr_target *t)
 {
 	const struct dmr_target *other;
+	const struct dmr_pair *pair;
 
 	if (t->ran)
 		return;
 	spin_lock(&dmr_registry_list_lock);
-	list_for_each_entry(other, &t->pair->targets, link)
-		if (other->ran && other->main_bdev->bd_dev == t->main_bdev->bd_dev)
-			dmr_breaker_inherit(t, other);
+	list_for_each_entry(pair, &dmr_registry, link) {
+		if (pair->md != t->pair->md)
+			continue;
+		list_for_each_entry(other, &pair->targets, link)
+			if (other->ran && other->main_bdev->bd_dev == t->main_bdev->bd_dev)
+				dmr_breaker_inherit(t, other);
+	}
 	spin_unlock(&dmr_registry_list_lock);
 }
 
@@ -425,9 +442,11 @@ static int dmr_activate(struct dmr_target *t)
 	dmr_inherit(t);
 	dmr_sleep_recheck(t);
 	dmr_sleep_end(t);
-	/* Not a word more to that spare; a device that was in use gives errors rather than hang. */
-	if (pair->meta.broken)
+	/* Not a word more to that spare; a device that was in use gives errors rather than hang, where it has grown, too. */
+	if (pair->meta.broken) {
+		dmr_filter_mark_all(t->filter);
 		return pair->active ? 0 : -ESTALE;
+	}
 	if (!pair->active) {
 		if (pair->meta.blank) {
 			super->main = t->main_id;

@@ -350,7 +350,8 @@ static void dmr_postsuspend(struct dm_target *ti)
 	dmr_quiesce(t);
 	dmr_stop_background(t);
 	/* A table that is replaced now has nobody to tell any more. */
-	flush_delayed_work(&t->event);
+	if (cancel_delayed_work_sync(&t->event))
+		dm_table_event(t->ti->table);
 }
 
 static int dmr_preresume(struct dm_target *ti)

@@ -42,7 +42,8 @@ num "C3: in slots" "$(owned_sectors r)" -gt "$(owned_noted)"
 note_owned
 check "C8: a flush ends" flush $r
 
-remap_create suspended "$main2" "$spare2"
+# With half of its main, so that it can grow.
+dm_create suspended "0 8192 dm-remap-v4 $main2 $spare2"
 dmsetup suspend suspended
 dmsetup create loaded --notable
 dmsetup load loaded --table "$(remap_table "$main3" "$spare3")"
@@ -67,8 +68,19 @@ is "C23: and stays stale" "$(state_of r)" stale
 is "C23: nothing was written to either disk" "$(sum_of_disks)" "$before"
 
 before=$(sha256sum "$main2" "$spare2" "$main3" "$spare3")
-check "C23: one that was suspended can be resumed" dmsetup resume suspended
+mk_disk blank 8M
+other_spare() { dmsetup reload suspended --table "0 8192 dm-remap-v4 $main2 $blank"; }
+log_mark
+check_fails "C23: one that was suspended gets no other spare before it has been looked at" other_spare
+check "C23: though the image's map is empty" log_has "$log_mark" "cannot replace .*, which may hold relocated sectors"
+check "C23: it can be resumed" dmsetup resume suspended
 is "C23: but is stale" "$(state_of suspended)" stale
+check_fails "C23: and gets no other spare then" other_spare
+check_fails "C23: its reads fail" get_sectors /dev/mapper/suspended 0 8
+check "C23: it is reloaded with all of main" dm_reload suspended "$(remap_table "$main2" "$spare2")"
+is "C23: and stays stale" "$(state_of suspended)" stale
+check_fails "C23: reads fail in what it had" get_sectors /dev/mapper/suspended 0 8
+check_fails "C23: and in what has come" get_sectors /dev/mapper/suspended 12288 8
 check_fails "C23: one that was only loaded cannot: another pair is there now" dmsetup resume loaded
 blockdev --flushbufs "$main2" "$spare2" "$main3" "$spare3"
 is "C23: nothing was written there either" \

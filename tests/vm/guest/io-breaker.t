@@ -57,6 +57,12 @@ check "C10: the table is loaded anew" dm_reload r "$(dmsetup table r)"
 is "C10: which knows that" "$(state_of r) $(message r health | grep -o 'breaker no_writes')" "tripped breaker no_writes"
 check_fails "C10: and relocates nothing" writes x 800 8
 is "C10: no slot is used" "$(used_slots r)" 0
+mk_disk another 8M
+check "C15: the empty spare is replaced by another" dm_reload r "$(remap_table $m $another)"
+is "C10: that too" "$(state_of r) $(message r health | grep -o 'breaker no_writes')" "tripped breaker no_writes"
+check_fails "C10: and nothing is relocated to it" writes x 800 8
+is "C10: no slot of it is used" "$(used_slots r)" 0
+check "C15: and back" dm_reload r "$(remap_table $m $s)"
 event=$(event_of r)
 check "C10: a disk that reads is tried again" wait_event 60 r "$event"
 num "C10: after half a minute, and no sooner (s)" $((SECONDS - tripped_at)) -ge 29

@@ -101,6 +101,16 @@ like "C22: then it goes back" "$(message r unremap 1000 8)" "^4 sectors back on 
 is "C22: the slot is free" "$(counts)" "active 0/1008 0 0 0"
 check "C22: the data is there" holds a 1000 8
 
+# It is main's, and so is what is owed for it.
+message r remap 1000 8 >/dev/null
+message m fail_after flush 1
+refused "C22: once more a flush fails" "a flush failed" unremap 1000 8
+like "C22: then all is main's" "$(message r unremap 1000 8)" "^8 sectors back on main"
+mk_disk other 8M
+check "C15: an empty spare is replaced" dm_reload r "$(remap_table $m $other)"
+check_fails "C8: the next flush reports what was lost, all the same" flush
+check "C8: once" flush
+
 ## retest
 
 move_fresh
