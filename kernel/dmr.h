@@ -70,7 +70,7 @@ struct dmr_pair {
 
 	/* C23, see sleep.c. */
 	bool asleep;			/* read anywhere: no worker begins anything */
-	bool unchecked;			/* under lock: the map is an image's, and may be old */
+	bool unchecked;			/* written under lock: the map is an image's, and may be old */
 
 	/*
 	 * Held across metadata I/O by one writer at a time: the recovery worker, activation and

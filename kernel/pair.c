@@ -183,7 +183,7 @@ static const char *dmr_holds(const struct dmr_pair *pair)
 	dmr_map_stats(pair->meta.map, &stats);
 	if (stats.units)
 		return "holds";
-	return READ_ONCE(pair->meta.broken) || READ_ONCE(pair->unchecked) ? "may hold" : "";
+	return smp_load_acquire(&pair->unchecked) || READ_ONCE(pair->meta.broken) ? "may hold" : "";
 }
 
 /* A spare in use, with sectors on it, that t's device has and t's table leaves out. Under either lock. */

@@ -54,7 +54,8 @@ void dmr_sleep_recheck(struct dmr_target *t)
 		rcu_read_unlock();
 		dmr_tell_stale(t, r);
 	}
-	pair->unchecked = false;
+	/* With dmr_holds(), which looks at `broken` next. */
+	smp_store_release(&pair->unchecked, false);
 }
 
 void dmr_sleep_end(struct dmr_target *t)
@@ -124,7 +125,8 @@ static bool dmr_wake_up(struct dmr_pair *pair)
 	if (!pair->asleep)
 		return true;
 	mutex_lock(&pair->lock);
-	pair->unchecked |= dmr_restored;
+	if (dmr_restored)
+		WRITE_ONCE(pair->unchecked, true);
 	mutex_unlock(&pair->lock);
 	WRITE_ONCE(pair->asleep, false);
 	/* Reading may take long, and must not keep user space from helping. A suspended pair is read at its resume. */

@@ -20,13 +20,14 @@ worst() { # FILE read|write: the worst latency in fio's report, in ms
 errors() { grep -c 'io_u error' "$1"; }
 # Another process, which uses healthy sectors only: the first MiBs.
 healthy() { # RW...
-	fio --name=healthy --filename=$r --direct=1 --rw="$1" --bs=4k --size=4M --time_based --runtime=60 --ioengine=psync \
+	fio --name=healthy --filename=$r --direct=1 --rw="$1" --bs=4k --size=4M --time_based --runtime=300 --ioengine=psync \
 		--output-format=json --output=/tmp/healthy.json >/dev/null 2>&1 & other=$!
 	until_true 20 eval '[ $(($(counters m reads writes | tr " " +))) -gt 200 ]'
 }
 healthy_ends() { # the program ends its report when it is interrupted
-	kill -INT $other
+	check "C20: another process was at it all the time" kill -INT $other
 	wait $other
+	is "C20: without an error" "$(awk '$1 == "\"error\"" { print $3 + 0 }' /tmp/healthy.json)" 0
 }
 fifty() { # RW OFFSET: of 1 MiB each, in flight together
 	fio --name=fifty --filename=$r --direct=1 --rw="$1" --offset="$2" --bs=1M --size=50M --ioengine=io_uring --iodepth=50 \

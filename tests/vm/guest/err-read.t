@@ -162,11 +162,11 @@ check_fails "C22: they cannot go back" message r unremap 1000 8
 
 ## Rewritten while the error is being looked at
 
-# Reads of a unit by the user, then by the worker, stop at a gate.
-gated() { # [SECTOR]
+# Reads of unit 1000 by the user, then by the worker, stop at a gate.
+gated() {
 	fresh
-	message m hold "${1:-1000}" 8 read
-	reads "${1:-1000}" 8 2>/dev/null & reader=$!
+	message m hold 1000 8 read
+	reads 1000 8 2>/dev/null & reader=$!
 	message m wait waiting 1 60000
 	message m release 1 fail medium
 	wait $reader && not_ok "C4: a read fails"
@@ -287,33 +287,39 @@ message m bad 40 8 read
 check_fails "C4: a page that is asked for through the page cache fails" dd if=$r bs=4096 skip=5 count=1 of=/dev/null status=none
 is "C4: and becomes pending, too" "$(pending)" 16
 
-# The same where it has met a fence, and the worker reads for it.
-put_pattern "$lower" old 0 64
-gated 8
-message m release 1 fail medium
-check "C18: the worker looks at a unit behind its fence" message m wait waiting 1 60000
-message m bad 24 8 read
+# The same where it has met a fence, and the worker reads for it: a unit on the spare, whose slot fails.
+fenced() { # SECTOR: it is owned and cannot be read, and a message holds a fence from the unit before it on
+	message r remap "$1" 8 >/dev/null
+	message s bad "$(slot_sector 0)" 8 read
+	message m hold $(($1 - 8)) 8 read times 1
+	message r remap $(($1 - 8)) 64 >/dev/null & remap=$!
+	check "C18: a message reads units behind its fence" message m wait waiting 1 60000
+}
+fresh
+put_pattern "$lower" old 0 128
+fenced 24
 blockdev --setra 256 $r
 dd if=$r bs=4096 count=1 of=/tmp/got status=none & reader=$!
-check "C18: readahead over it and a bad one waits" until_true 20 in_io dd
+check "C18: readahead over them waits" until_true 20 in_io dd
 message m release
-ends_well "C4: its first page is read" $reader
-check "C4: right" cmp <(pattern old 0 8) /tmp/got
-is "C4: main failed the bad one" "$(asked 24 8)" 1
-is "C4: that makes nothing pending" "$(pending)" 0
+ends_well "C18: the message ends" $remap
+ends_well "C7: its first page is read" $reader
+check "C7: right" cmp <(pattern old 0 8) /tmp/got
+is "C7: the slot failed readahead, which makes nothing pending" \
+	"$(message s log | awk '$3 == "read" && $7 == "medium"' | wc -l) $(pending)" "1 0"
+check_fails "C7: a direct read fails" reads 24 8
+is "C7: and makes it pending" "$(pending)" 8
 
 ## Nothing becomes pending
 
 fresh no_auto
-message m bad 1200 8 read hold 1008 8 read times 1
-message r remap 1008 64 >/dev/null & remap=$!
-check "C18: a message reads units behind its fence" message m wait waiting 1 60000
-reads 1064 144 2>/dev/null & reader=$!
+fenced 1016
+reads 1016 8 2>/dev/null & reader=$!
 check "C18: a read waits for it" until_true 20 in_io dd
 message m release
 ends_well "C18: the message ends" $remap
-ends_badly "C4: the read fails, behind the fence" $reader
-is "C4: with no_auto nothing is pending for it" "$(pending) $(asked 1200 8)" "0 1"
+ends_badly "C7: the read fails, behind the fence" $reader
+is "C7: with no_auto nothing is pending for it" "$(pending)" 0
 
 fresh no_auto
 message m bad 1000 8 read

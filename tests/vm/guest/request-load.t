@@ -6,12 +6,13 @@
 # programs: fio
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
-io_disks 32M 16M
+io_disks 40M 16M
 io_pair
 table=$(dmsetup table r)
 dev="/dev/dm-$(dmsetup info -c --noheadings -o minor r | tr -d ' ')"
-half=32768 end=65536
-# Each job on its own half of the disk; none has two requests under way that overlap.
+half=32768 end=65536	# of what fio uses
+all=81920
+# Each job on its own half of that; none has two requests under way that overlap.
 fio_on() { # OPTION...
 	fio --filename="$dev" --direct=1 --ioengine=libaio --iodepth=8 --serialize_overlap=1 --bsrange=4k-64k \
 		--verify=crc32c --verify_fatal=1 --rw=randwrite --fsync=128 --minimal "$@" \
@@ -23,7 +24,7 @@ alive() { kill -0 "$pid" 2>/dev/null; }
 
 fio_on --loops=50 >/tmp/fio.out 2>&1 & pid=$!
 message m wait writes 50
-rounds=0 moved=0 back=0 failed='' most=0
+rounds=0 moved=0 back=0 readable=0 failed='' most=0
 while [ $rounds -lt 3 ]; do
 	read -r sum n < <(drive remap $((half - 4000)) $((half + 4000))) || failed+=" remap"
 	moved=$((moved + sum))
@@ -32,7 +33,13 @@ while [ $rounds -lt 3 ]; do
 		message r remap $at 20 >/dev/null || failed+=" $at"
 	done
 	owned=$(owned_sectors r)
-	drive retest 0 $end >/dev/null || failed+=" retest"
+	# Behind what fio uses, for it would see the errors.
+	message m bad $end 8192 read
+	drive remap $end $((end + 8192)) >/dev/null || failed+=" remap of unreadable ones"
+	[ "$(pending_sectors r)" = 8192 ] || failed+=" $(pending_sectors r) pending"
+	message m good 0 0
+	read -r sum n < <(drive retest 0 $all) || failed+=" retest"
+	readable=$((readable + sum))
 	read -r sum n < <(drive unremap 0 $end) || failed+=" unremap"
 	back=$((back + sum))
 	[ "$sum" = "$owned" ] || failed+=" $sum of $owned came back"
@@ -42,6 +49,7 @@ check "C18: fio was at it all the time" alive
 is "C18: all went well in $rounds rounds, of up to $most messages for a run" "$failed" ""
 num "C18: thousands of sectors moved" $moved -ge 24000
 num "C22: and came back" $back -gt $moved
+is "C18: thousands became pending, and were found readable again" "$readable $(pending_sectors r)" "$((rounds * 8192)) 0"
 
 ## Suspends and reloads in between
 
