@@ -186,8 +186,12 @@ static const char *dmr_holds(const struct dmr_pair *pair)
 	return smp_load_acquire(&pair->unchecked) || READ_ONCE(pair->meta.broken) ? "may hold" : "";
 }
 
-/* A spare in use, with sectors on it, that t's device has and t's table leaves out. Under either lock. */
-static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dmr_pair *pair)
+/*
+ * A spare in use, with sectors on it, that t's device has and t's table leaves out; *how: as dmr_holds() says.
+ * Under either lock.
+ */
+static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dmr_pair *pair,
+				     const char **how)
 {
 	struct dmr_pair *other;
 
@@ -195,7 +199,8 @@ static struct dmr_pair *dmr_left_out(const struct dmr_target *t, const struct dm
 		if (other == pair || other->md != pair->md || !READ_ONCE(other->active) ||
 		    dmr_pair_in_table(other, t))
 			continue;
-		if (*dmr_holds(other))
+		*how = dmr_holds(other);
+		if (**how)
 			return other;
 	}
 	return NULL;
@@ -219,15 +224,16 @@ static char *dmr_uuid_conflict(const struct dmr_pair *pair)
 static char *dmr_replacement(const struct dmr_target *t, const struct dmr_pair *pair)
 {
 	const struct dmr_pair *other;
+	const char *how;
 
 	if (!dmr_pair_is_new(pair) ||
 	    t->ti->begin + t->ti->len < get_capacity(dm_disk(pair->md)))
 		return NULL;
-	other = dmr_left_out(t, pair);
+	other = dmr_left_out(t, pair, &how);
 	if (!other)
 		return NULL;
 	return dmr_error("spare %pg cannot replace %pg, which %s relocated sectors", pair->bdev,
-			 other->bdev, dmr_holds(other));
+			 other->bdev, how);
 }
 
 static struct dmr_pair *dmr_registry_find(struct block_device *bdev)
@@ -373,19 +379,17 @@ bool dmr_pairs_each(bool (*fn)(struct dmr_pair *pair))
  */
 static bool dmr_replaces_used_spare(struct dmr_target *t)
 {
-	const char *held = "";
 	struct dmr_pair *other;
+	const char *how;
 
 	if (t->refused)
 		return true;
 	spin_lock(&dmr_registry_list_lock);
-	other = dmr_left_out(t, t->pair);
-	if (other)
-		held = dmr_holds(other);
+	other = dmr_left_out(t, t->pair, &how);
 	spin_unlock(&dmr_registry_list_lock);
 	if (other)
 		DMERR("%s: spare %s cannot replace another one, which %s relocated sectors by now",
-		      t->name, t->spare->name, held);
+		      t->name, t->spare->name, how);
 	t->refused = other;
 	return other;
 }
