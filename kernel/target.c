@@ -168,25 +168,31 @@ static char *dmr_check_devices(struct dmr_target *t)
 }
 
 /* Swapped arguments: a spare in main's place. What cannot be read there is no superblock. */
-static char *dmr_check_swapped(struct dmr_target *t)
+static int dmr_check_swapped(struct dmr_target *t, char **error)
 {
 	struct dmr_super *super = dmr_big_alloc(sizeof(*super));
-	char *error = super ? NULL : "no memory to check main";
 	unsigned int i;
+	int r = 0;
 
-	for (i = 0; !error && i < DMR_SUPER_COPIES; i++) {
+	if (!super) {
+		*error = "no memory to check main";
+		return -ENOMEM;
+	}
+	for (i = 0; !r && i < DMR_SUPER_COPIES; i++) {
 		u64 sector = dmr_super_sector(i);
 
 		if (sector + DMR_BLOCK_SECTORS > dmr_bdev_sectors(t->main_bdev) ||
 		    dmr_bdev_io(t->main_bdev, &t->bios, REQ_OP_READ, sector, t->scratch,
 				DMR_BLOCK_SIZE))
 			continue;
-		if (dmr_super_decode(t->scratch, i, super) == DMR_GOOD)
-			error = dmr_error("main %s carries a dm-remap superblock: are main and spare swapped?",
-					  t->main->name);
+		if (dmr_super_decode(t->scratch, i, super) == DMR_GOOD) {
+			*error = dmr_error("main %s carries a dm-remap superblock: are main and spare swapped?",
+					   t->main->name);
+			r = -EINVAL;
+		}
 	}
 	dmr_big_free(super);
-	return error;
+	return r;
 }
 
 static void dmr_warn_about_cache(struct dmr_target *t)
@@ -270,9 +276,9 @@ static int dmr_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (r)
 		goto bad_recovery;
 
-	r = -EINVAL;
-	error = dmr_check_devices(t) ?: dmr_check_swapped(t);
-	if (error)
+	error = dmr_check_devices(t);
+	r = error ? -EINVAL : dmr_check_swapped(t, &error);
+	if (r)
 		goto bad_epochs;
 	dmr_main_identify(t->main_bdev, &t->main_id);
 	r = dmr_pair_get(t, &error);

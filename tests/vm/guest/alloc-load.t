@@ -16,7 +16,7 @@ put_back() { # FILE: as the spare's content, an empty one for a blank spare
 	message s stats_clear
 	message m stats_clear
 }
-no_memory() { grep -q "Cannot allocate memory" /tmp/disks/said || echo "not for want of memory: $(tail -n 1 /tmp/disks/said)"; }
+no_memory() { grep -q "Cannot allocate memory" /tmp/disks/said || echo "not for want of memory: $(tr '\n' ';' </tmp/disks/said)$(dmesg | tail -n 2)"; }
 
 : >/tmp/disks/blank
 create_blank_before() { put_back /tmp/disks/blank; }
