@@ -183,6 +183,7 @@ static const char *dmr_holds(const struct dmr_pair *pair)
 	dmr_map_stats(pair->meta.map, &stats);
 	if (stats.units)
 		return "holds";
+	/* In this order: with dmr_sleep_recheck(). */
 	return smp_load_acquire(&pair->unchecked) || READ_ONCE(pair->meta.broken) ? "may hold" : "";
 }
 
