@@ -36,6 +36,7 @@ check "C8: only one flush is told" flush
 check "C8: the data is there" holds n 2000 8
 use_up_failures
 
+message r remap 2000 8 >/dev/null
 message s bad "$(message r list 2000 | head -n 1 | cut -d ' ' -f 4)" 8 write
 check "C7: a FUA write to a slot that turns out bad moves" fua n 2000 8
 num "C7: the slot is bad" "$(bad_slots r)" -ge 1

@@ -96,7 +96,7 @@ worker_held() { # SECTOR
 }
 worker_lets_go() { # COUNT
 	message m wait failed_writes "$1" 60000
-	sleep 11
+	sleep 14
 	message m release
 }
 

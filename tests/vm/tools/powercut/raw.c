@@ -134,7 +134,7 @@ static void judge_cluster(int fd, unsigned int c, char *buffer, const char *when
 	for (i = 0; i < CLUSTER; i++) {
 		if (pread(fd, buffer, SECTOR, m[i].sector * SECTOR) == SECTOR)
 			judge(&m[i], buffer, when);
-		else if (map_kind(&map, m[i].sector) != 'l' || !profile->unreadable)
+		else if (map_kind(&map, m[i].sector) != 'l' || !profile->unreadable || !profile->slots)
 			violation("%s: sector %llu does not read: %s", when, (unsigned long long)m[i].sector,
 				  strerror(errno));
 	}
