@@ -18,6 +18,13 @@ worst() { # FILE read|write: the worst latency in fio's report, in ms
 		in_lat && $1 == "\"max\"" { print int($3 / 1000000); exit }' "$1"
 }
 errors() { grep -c 'io_u error' "$1"; }
+# What a machine takes for it, be it a slow one, where errors come at once: sets $slow (ms).
+without_delay() { # COMMAND...
+	local begin
+	begin=$(now)
+	"$@"
+	slow=$(($(now) - begin))
+}
 # Another process, which uses healthy sectors only: the first MiBs.
 healthy() { # RW...
 	fio --name=healthy --filename=$r --direct=1 --rw="$1" --bs=4k --size=4M --time_based --runtime=300 --ioengine=psync \
@@ -55,9 +62,12 @@ check "C20: and reads back" holds a 20480 2048
 ## Fifty at once, and nobody else who would show that main takes writes
 
 io_renew
+message m bad 40960 102400 write
+without_delay fifty write 20M
+io_renew
 message m bad 40960 102400 write delay 2000
 fifty write 20M
-num "C20: of fifty such writes at once none takes longer (ms)" "$(worst /tmp/fifty.json write)" -le $limit
+num "C20: of fifty such writes at once none takes longer (ms)" "$(worst /tmp/fifty.json write)" -le $((limit + slow))
 is "C20: all succeed" "$(errors /tmp/fifty.errors)" 0
 is "C20: on the spare" "$(status_of r | cut -d ' ' -f 1-4)" "active 12800/$(all_slots r) 102400 0"
 message m good 0 0
@@ -65,12 +75,15 @@ message m good 0 0
 ## Fifty reads, and a write behind them
 
 io_renew
+message m bad 40960 102400 read
+without_delay fifty read 20M
+io_renew
 message m bad 40960 102400 read delay 2000 bad 20480 2048 write delay 2000
 healthy randread
 begin=$(now)
 fifty read 20M
 num "C4: fifty reads of 1 MiB over bad sectors get their errors as soon as main gives them (worst, in ms)" \
-	$(($(now) - begin)) -lt 8000
+	$(($(now) - begin)) -lt $((8000 + slow))
 is "C4: each of them" "$(errors /tmp/fifty.errors)" 50
 begin=$(now)
 check "C20: a write over 256 bad units while the worker looks at these reads succeeds" writes b 20480 2048
@@ -184,10 +197,13 @@ is "C10: main is not taken for dead" "$(state_of r)" active
 ## Zeroes
 
 io_renew
+message m bad 20480 40960 write
+without_delay blkdiscard -z -o $((20480 * 512)) -l 20971520 $r
+io_renew
 message m bad 20480 40960 write delay 2000
 begin=$(now)
 check "C20: 20 MiB of zeroes over bad units succeed" blkdiscard -z -o $((20480 * 512)) -l 20971520 $r
-num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
+num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $((limit + slow))
 message m good 0 0
 
 ## Less patience
