@@ -96,7 +96,8 @@ worker_held() { # SECTOR
 }
 worker_lets_go() { # COUNT
 	message m wait failed_writes "$1" 60000
-	sleep 14
+	patience 10 # slow kernels are given more, and it is read when it matters
+	sleep 11
 	message m release
 }
 
