@@ -149,13 +149,12 @@ message s good 0 0
 ## Reads that waited for the worker
 
 ten_readers() { # of the unit at 1000, which the worker has fenced off
-	local begin readers pid failed i
+	local begin readers failed i
 	begin=$(now) readers=()
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		reads 1000 8 2>/dev/null & readers+=($!)
 	done
-	failed=0
-	for pid in "${readers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+	wait_all "${readers[@]}"
 	is "C20: ten reads that meet it fail" $failed 10
 	num "C20: together within the budget and one I/O (ms)" $(($(now) - begin)) -le $limit
 }

@@ -114,8 +114,7 @@ writers=()
 for i in 1 2 3 4 5; do writes x $((i * 4096)) 8 2>/dev/null & writers+=($!); done
 check "C20: meanwhile writes fail" message m wait failed_writes 5 60000
 message m release
-failed=0
-for pid in "${writers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+wait_all "${writers[@]}"
 is "C20: when it has tripped they are told" "$failed $(state_of r)" "5 tripped"
 is "C20: and main is not asked again" "$(counters m writes failed_writes)" "5 5"
 is "C10: no slot is used" "$(used_slots r)" 0
@@ -127,8 +126,7 @@ message m bad 4096 $(($(sectors $m) - 4096)) write
 put() { dd if=/dev/zero of=$r bs=4096 count=1 seek=$(($1 * 512)) oflag=direct conv=notrunc status=none 2>/dev/null; } # MIBS/2
 writers=()
 for i in $(seq 31); do put "$i" & writers+=($!); done
-failed=0
-for pid in "${writers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+wait_all "${writers[@]}"
 is "C10: in 31 places a disk may fail, and take nothing in between" "$failed $(used_slots r) $(state_of r)" "0 31 active"
 check_fails "C10: at the next it counts as dead" put 32
 is "C10: and no slot is used for it" "$(used_slots r) $(state_of r)" "31 tripped"

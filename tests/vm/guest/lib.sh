@@ -45,6 +45,12 @@ ends_badly() { # SENTENCE PID
 	wait "$2" || { ok "$1"; return 0; }
 	not_ok "$1" "it succeeded"
 }
+wait_all() { # PID...: sets $failed: how many of these ended badly
+	local pid
+
+	failed=0
+	for pid; do wait "$pid" || failed=$((failed + 1)); done
+}
 is() { # SENTENCE GOT WANTED
 	[ "$2" = "$3" ] && { ok "$1"; return 0; }
 	not_ok "$1" "got '$2', wanted '$3'"
