@@ -90,7 +90,7 @@ packages:
 	@KDIR='$(KDIR)' packaging/build $(PACKAGES)
 
 check-packages: deps
-	@tests/check -t '$(T)' packages
+	@$(CHECK) -t '$(T)' packages
 
 # TESTING_SUMMARY.md, from what the suites printed last.
 summary:
@@ -105,50 +105,52 @@ clean:
 deps:
 	@tests/deps
 
+CHECK = tests/check $(if $(RESUME),--resume)
+
 check: deps
-	@tests/check
+	@$(CHECK)
 
 check-all: deps
-	@tests/check --all
+	@$(CHECK) --all
 
 check-unit: deps
-	@tests/check unit
+	@$(CHECK) unit
 
 check-fuzz: deps
-	@tests/check fuzz
+	@$(CHECK) fuzz
 
 check-build: deps
-	@tests/check -k '$(K)' build
+	@$(CHECK) -k '$(K)' build
 
 check-cmd: deps
-	@tests/check cmd
+	@$(CHECK) cmd
 
 check-lint: deps
-	@tests/check lint
+	@$(CHECK) lint
 
 check-vm: deps
-	@tests/check -k '$(K)' -t '$(T)' vm
+	@$(CHECK) -k '$(K)' -t '$(T)' vm
 
 check-kernels: deps
-	@tests/check -k '$(K)' -t '$(T)' kernels
+	@$(CHECK) -k '$(K)' -t '$(T)' kernels
 
 check-crash: deps
-	@tests/check -k '$(K)' crash
+	@$(CHECK) -k '$(K)' crash
 
 check-damage: deps
-	@tests/check -k '$(K)' damage
+	@$(CHECK) -k '$(K)' damage
 
 check-debug: deps
-	@tests/check -t '$(T)' debug
+	@$(CHECK) -t '$(T)' debug
 
 check-stacks: deps
-	@tests/check -k '$(K)' -t '$(T)' stacks
+	@$(CHECK) -k '$(K)' -t '$(T)' stacks
 
 check-zfs: deps
-	@tests/check -k '$(K)' -t '$(T)' zfs
+	@$(CHECK) -k '$(K)' -t '$(T)' zfs
 
 check-race: deps
-	@tests/check -k '$(K)' race
+	@$(CHECK) -k '$(K)' race
 
 shell: deps
 	@tests/vm/run $(if $(K),-k $(K)) --shell
@@ -181,6 +183,7 @@ help:
 	@echo "  make check-stacks [T=stack-lvm]   file systems, LVM, md, LUKS and more above and below it (tools are installed first)"
 	@echo "  make check-zfs [T=zfs-mirror]     OpenZFS above it, on one disk and in a mirror (built once, some minutes)"
 	@echo "  make check-packages    packages are built, installed, booted, upgraded and removed on real systems (takes a while)"
+	@echo "    RESUME=1             with these: what passed when they ran last is not run again, unless what it tests has changed"
 	@echo "  make summary           TESTING_SUMMARY.md from the logs of what ran last"
 	@echo "  make shell [K=6.12]    a shell in a guest, with modules loaded and devices ready"
 	@echo "  make bench             instructions an I/O, against dm-linear"
