@@ -159,6 +159,20 @@ check "C7: a unit moves whose old slot fails one read" writes new 1002 2
 is "C7: each of its sectors is asked for: nothing is lost" "$(settled_counts)" "active 3/$all 16 8 1"
 check "C7: all of it is there" eval 'holds kept 1000 2 && holds new 1002 2 && holds kept 1004 4'
 
+# An error that says nothing about the slot (C10), for a unit that has one, and for one that gets one.
+fresh
+message s bad "$(slot_sector 2)" 8 write timeout
+is "C10: a write whose slot does not answer in time fails" "$(error_of writes new 1032 8)" ETIMEDOUT
+is "C10: the unit does not move, and its slot is not bad" "$(settled_counts) $(message r list 1032)" "active 3/$all 16 8 0 1032 8 pending $(slot_sector 2)"
+message m bad 1104 8 write
+message s bad "$(slot_sector 3)" 8 write timeout
+check_fails "C10: so does one that is relocated" writes new 1104 8
+is "C10: no slot is bad for it" "$(settled_counts)" "active 3/$all 16 8 0"
+message s good 0 0
+check "C10: then both are taken" eval 'writes new 1032 8 && writes new 1104 8'
+is "C10: each in that slot" "$(message r list 1032)" "1032 8 owned $(slot_sector 2)
+1104 8 owned $(slot_sector 3)"
+
 # Slots 3 and 4 are the next; main has used up all the patience there is.
 fresh
 patience 10

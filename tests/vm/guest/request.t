@@ -250,20 +250,25 @@ check "C22: all go back" message r unremap 0 4096
 
 ## A discard that met a fence is one discard still
 
+behind_fence() { # SENTENCE
+	message m hold 2000 8 read times 1
+	message r remap 2000 512 >/tmp/answer & one=$!
+	message m wait waiting 1
+	# Forced, or it looks for file systems first, and its reads wait.
+	blkdiscard -f -o $((2000 * 512)) -l 262144 $r & two=$!
+	check "C18: $1 waits behind a fence" until_true 20 in_io blkdiscard
+	message m release
+	ends_well "C18: the message ends" $one
+	ends_well "C9: and so does the discard" $two
+}
 move_fresh
-message m hold 2000 8 read times 1
-message r remap 2000 512 >/tmp/answer & one=$!
-message m wait waiting 1
-# Whose spare turns out to have none.
-message s bad "$(slot 0)" 512 discard notsupp
-blkdiscard -o $((2000 * 512)) -l 262144 $r & two=$!
-check "C18: a discard waits behind a fence" until_true 20 in_io blkdiscard
-message m release
-ends_well "C18: the message ends" $one
-ends_well "C9: and so does the discard" $two
+behind_fence "a discard"
 discards=$(($(counters m discards) + $(counters s discards)))
 num "C9: it was sent" $discards -ge 1
 num "C9: not unit by unit" $discards -le 4
+move_fresh
+message s bad "$(slot 0)" 512 discard notsupp
+behind_fence "one whose spare turns out to have none"
 message s good 0 0
 
 ## A disk that was dead
