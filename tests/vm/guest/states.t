@@ -5,7 +5,7 @@
 # kernels: one
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/move-lib.sh
-io_disks 4M 8M phys 1
+io_disks 4M 6M phys 1
 put_pattern "$lower" old 0 8192
 io_pair
 half=4		# sectors: the first ones of the unit go through the row, the others look on
@@ -98,6 +98,26 @@ ev_zero-bad() { both_fail write; ev_zero; }
 ev_remap-bad() { both_fail read; ev_remap; }
 ev_unremap-bad() { both_fail both; ev_unremap; }
 ev_retest-bad() { both_fail read; ev_retest; }
+# Its other half is written, and the slot fails there: the unit moves to another.
+ev_move() {
+	local slot rest=$((sector + half))
+	message r remap $rest $half && writes other $rest $half && slot_of $sector &&
+		message s bad $(($(slot_sector "$slot") + half)) $half write && writes other $rest $half
+}
+ev_move-bad() { slot_fails read; ev_move; }
+# No slot is free, and a write that main fails takes this one's. The others have gone back by the end.
+ev_taken() {
+	local next=4096 end=8192 result=0
+	while [ "$next" ]; do next=$(message r remap $next $((end - next)) | sed -n 's/^next //p'); done
+	message m bad 16 8 write
+	[ "$(state_of r)" = full ] && writes new 16 8 || result=1
+	message m good 0 0
+	next=0
+	while [ "$next" ]; do next=$(message r unremap $next $((1024 - next)) | sed -n 's/^next //p'); done
+	next=4096
+	while [ "$next" ]; do next=$(message r unremap $next $((end - next)) | sed -n 's/^next //p'); done
+	return $result
+}
 ev_read-fail_pending() {
 	local result=0
 	dm_reload r "$(remap_table $m $s fail_pending)"
@@ -120,7 +140,11 @@ main		discard			ok	main		-
 main		remap			ok	owned		old
 main		remap-bad		ok	pending		old
 main		unremap			ok	main		old
+main		unremap-bad		ok	main		old
 main		retest			ok	main		old
+main		retest-bad		ok	main		old
+main		move			ok	main		old
+pending		taken			ok	main		old
 pending		read			ok	main		old
 pending		read-bad		error	pending		old
 pending		read-fail_pending	error	pending		old
@@ -132,8 +156,10 @@ pending		discard			ok	pending		-
 pending		remap			ok	owned		old
 pending		remap-bad		ok	pending		old
 pending		unremap			error	pending		old
+pending		unremap-bad		error	pending		old
 pending		retest			ok	main		old
 pending		retest-bad		ok	pending		old
+pending		move			ok	pending		old
 owned		read			ok	owned		kept
 owned		read-bad		error	owned-pending	kept
 owned		read-fail_pending	ok	owned		kept
@@ -143,9 +169,13 @@ owned		zero			ok	owned		zero
 owned		zero-bad		ok	owned		zero
 owned		discard			ok	owned		-
 owned		remap			ok	owned		kept
+owned		remap-bad		ok	owned		kept
 owned		unremap			ok	main		kept
 owned		unremap-bad		error	owned		kept
 owned		retest			ok	owned		kept
+owned		retest-bad		ok	owned		kept
+owned		move			ok	owned		kept
+owned		move-bad		ok	lost		error
 owned-pending	read			ok	owned		kept
 owned-pending	read-bad		error	owned-pending	kept
 owned-pending	read-fail_pending	ok	owned		kept
@@ -155,10 +185,15 @@ owned-pending	zero			ok	owned		zero
 owned-pending	zero-bad		ok	owned		zero
 owned-pending	discard			ok	owned-pending	kept
 owned-pending	remap			ok	owned-pending	kept
+owned-pending	remap-bad		ok	owned-pending	kept
 owned-pending	unremap			error	owned-pending	kept
+owned-pending	unremap-bad		error	owned-pending	kept
 owned-pending	retest			ok	owned		kept
 owned-pending	retest-bad		ok	owned-pending	kept
+owned-pending	move			ok	owned		kept
+owned-pending	move-bad		ok	lost		error
 lost		read			error	lost		error
+lost		read-bad		error	lost		error
 lost		read-fail_pending	error	lost		error
 lost		write			ok	owned		new
 lost		write-bad		ok	owned		new
@@ -166,8 +201,13 @@ lost		zero			ok	owned		zero
 lost		zero-bad		ok	owned		zero
 lost		discard			ok	lost		error
 lost		remap			ok	lost		error
+lost		remap-bad		ok	lost		error
 lost		unremap			error	lost		error
+lost		unremap-bad		error	lost		error
 lost		retest			ok	lost		error
+lost		retest-bad		ok	lost		error
+lost		move			ok	lost		error
+lost		move-bad		ok	lost		error
 "
 expected=() # SECTOR STATE, of every row, for the end
 while read -r from event result to gives; do
@@ -180,6 +220,7 @@ while read -r from event result to gives; do
 	is "$row: is $from at first" "$state" "$from"
 	other=$beside
 	get_sectors $r $rest $half >/tmp/beside
+	case $event in move*) other=owned; pattern other $rest $half >/tmp/beside ;; esac # that alone
 	"ev_$event" >/dev/null 2>&1 && got=ok || got=error
 	settle
 	is "$row: $result" $got "$result"
@@ -189,7 +230,7 @@ while read -r from event result to gives; do
 	[ "$gives" = - ] || is "$row: and holds $gives" "$(content "$gives")" "$gives"
 	case $to in *pending) settle ;; esac # the read has healed it
 	states_at $sector
-	is "$row: what is beside is left alone" "$beside $(cmp /tmp/beside <(get_sectors $r $rest $half) 2>&1)" "$other "
+	is "$row: what is beside is as it should be" "$beside $(cmp /tmp/beside <(get_sectors $r $rest $half) 2>&1)" "$other "
 	expected+=("$sector $state")
 	sector=$((sector + 32))
 done <<<"$table"
