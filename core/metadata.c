@@ -2,7 +2,8 @@
 /*
  * Writing the spare's metadata. Each copy is durable before the next is begun, the only newest copy
  * is never overwritten, and a copy that cannot be written moves to an alternate place
- * which the superblock records before the other copy is touched.
+ * which the superblock records before the other copy is touched. A copy that was not good before is read
+ * back: a bad place may take what it does not give back.
  */
 #include "metadata.h"
 
@@ -49,9 +50,37 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 	return r;
 }
 
+static int dmr_not_given_back(struct dmr_metadata *meta, u64 sector, int r)
+{
+	dmr_count_error(meta);
+	dmr_log_error("%s: the metadata block at sector %llu does not give back what was written to it (%d)",
+		      meta->name, sector, r);
+	return -EIO;
+}
+
 static u64 dmr_next_generation(struct dmr_metadata *meta)
 {
 	return (u64)meta->super->session << 32 | ++meta->commits;
+}
+
+/* Through meta->block[1], which the superblock is encoded in. */
+static int dmr_super_write(struct dmr_metadata *meta, unsigned int copy)
+{
+	u64 generation = 0, sector = dmr_super_sector(copy);
+	void *block = meta->block[1];
+	u8 uuid[16];
+	int r;
+
+	dmr_super_encode(block, meta->super, copy);
+	r = dmr_metadata_write(meta, sector, block);
+	if (r || (meta->super_good & (1u << copy)))
+		return r;
+	r = meta->io->read(meta, sector, block, DMR_BLOCK_SIZE);
+	if (!r && dmr_super_peek(block, copy, uuid, &generation) == DMR_GOOD &&
+	    generation == meta->super->generation &&
+	    !memcmp(uuid, meta->super->uuid, sizeof(uuid)))
+		return 0;
+	return dmr_not_given_back(meta, sector, r);
 }
 
 /*
@@ -70,8 +99,7 @@ int dmr_super_commit(struct dmr_metadata *meta)
 				continue;
 			if (!written && good == (1u << copy))
 				break;
-			dmr_super_encode(meta->block[1], meta->super, copy);
-			if (!dmr_metadata_write(meta, dmr_super_sector(copy), meta->block[1]))
+			if (!dmr_super_write(meta, copy))
 				written |= 1u << copy;
 			/* Either way it is not the newest of before any more. */
 			good &= ~(1u << copy);
@@ -86,7 +114,8 @@ int dmr_super_commit(struct dmr_metadata *meta)
 
 /*
  * Nothing else changes with the session: a copy of this superblock that landed in an attempt that failed, and
- * could not be read since then, has the same generation as the next attempt's, and says the same.
+ * could not be read since then, has the same generation as the next attempt's, and says the same. So the
+ * next attempt, by this memory or another, takes the same session.
  */
 int dmr_session_begin(struct dmr_metadata *meta)
 {
@@ -101,6 +130,8 @@ int dmr_session_begin(struct dmr_metadata *meta)
 	meta->commits = 0;
 	r = dmr_super_commit(meta);
 	meta->session_open = !r;
+	if (r)
+		meta->super->session--;
 	return r;
 }
 
@@ -174,10 +205,22 @@ int dmr_table_read(struct dmr_metadata *meta, u32 segment)
 	return 0;
 }
 
-static int dmr_table_write(struct dmr_metadata *meta, u32 segment, u8 place, u64 generation)
+/* `good`: the place has just been read, as it should be. What others are given is read back, into meta->block[1]. */
+static int dmr_table_write(struct dmr_metadata *meta, u32 segment, u8 place, u64 generation,
+			   bool good)
 {
+	u64 found = 0, sector = dmr_table_sector(segment, place);
+	int r;
+
 	dmr_table_seal(meta->block[0], meta->super->uuid, segment, place, generation);
-	return dmr_metadata_write(meta, dmr_table_sector(segment, place), meta->block[0]);
+	r = dmr_metadata_write(meta, sector, meta->block[0]);
+	if (r || good)
+		return r;
+	r = meta->io->read(meta, sector, meta->block[1], DMR_BLOCK_SIZE);
+	if (!r && dmr_table_check(meta->block[1], meta->super->uuid, segment, place,
+				  &found) == DMR_GOOD && found == generation)
+		return 0;
+	return dmr_not_given_back(meta, sector, r);
 }
 
 /* A copy that cannot be written goes to an alternate; the superblock says so before the other is written. */
@@ -193,7 +236,7 @@ static int dmr_table_relocate(struct dmr_metadata *meta, u32 segment, unsigned i
 		to = which ? DMR_TABLE_PLACES - 1 - i : i;
 		if (to == place[0] || to == place[1])
 			continue;
-		if (dmr_table_write(meta, segment, to, generation))
+		if (dmr_table_write(meta, segment, to, generation, false))
 			continue;
 		if (!dmr_super_relocate(meta->super, segment, which, to))
 			return -ENOSPC;
@@ -218,7 +261,8 @@ int dmr_table_commit(struct dmr_metadata *meta, u32 segment, bool *touched)
 	dmr_spare_set_generation(meta->slots, segment, 0);
 	for (i = 0; i < 2; i++, which = !which) {
 		dmr_super_places(meta->super, segment, place);
-		r = dmr_table_write(meta, segment, place[which], generation);
+		r = dmr_table_write(meta, segment, place[which], generation,
+				    meta->table_good & (1u << which));
 		if (r)
 			r = dmr_table_relocate(meta, segment, which, generation);
 		if (r)
@@ -245,7 +289,7 @@ int dmr_format(struct dmr_metadata *meta)
 	dmr_table_init(meta->block[0]);
 	dmr_super_places(meta->super, 0, place);
 	for (i = 0; i < 2; i++)
-		if (!dmr_table_write(meta, 0, place[i], generation))
+		if (!dmr_table_write(meta, 0, place[i], generation, false))
 			good |= 1u << i;
 	dmr_spare_set_generation(meta->slots, 0, generation);
 	r = good ? dmr_super_commit(meta) : -EIO;
@@ -262,6 +306,16 @@ int dmr_format(struct dmr_metadata *meta)
 	return r;
 }
 
+static bool dmr_is_to_retire(const struct dmr_metadata *meta, u32 slot)
+{
+	u32 i;
+
+	for (i = 0; i < meta->retire_count; i++)
+		if (meta->retire[i] == slot)
+			return true;
+	return false;
+}
+
 static bool dmr_entry_was_loaded(struct dmr_metadata *meta, u32 slot, const struct dmr_entry *entry)
 {
 	enum dmr_slot_state state = dmr_spare_get(meta->slots, slot);
@@ -271,9 +325,9 @@ static bool dmr_entry_was_loaded(struct dmr_metadata *meta, u32 slot, const stru
 		return state == entry->state;
 	if (!dmr_map_get(meta->map, entry->unit, &unit))
 		return false;
-	/* To be retired: another slot's entry for the unit has won. */
+	/* Another slot's entry for the unit has won. Of a slot that was bad on the disk this is an older table. */
 	if (state == DMR_SLOT_BAD)
-		return unit.slot != slot;
+		return dmr_is_to_retire(meta, slot);
 	return unit.slot == slot &&
 	       unit.owned == entry->owned && unit.pending == entry->pending &&
 	       unit.lost == (entry->state == DMR_SLOT_LOST);

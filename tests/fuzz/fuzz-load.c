@@ -82,17 +82,6 @@ static void claim_blank(const struct spare_disk *disk)
 	}
 }
 
-/* A disk that takes what it cannot give back: the only whole copies can end up in such places. */
-static bool swallows(const struct spare_disk *disk)
-{
-	unsigned int i;
-
-	for (i = 0; i < DISK_METAS; i++)
-		if ((disk->fault[disk_meta(i)] & (DISK_UNREADABLE | DISK_HEALS | DISK_UNWRITABLE)) == DISK_UNREADABLE)
-			return true;
-	return false;
-}
-
 /* What a map has, no second load has less of, and what was repaired is whole. */
 static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 {
@@ -107,14 +96,10 @@ static void claim_kept(struct disk_user *user, struct spare_disk *disk)
 	CLAIM(!memcmp(&before, &after, sizeof(before)));
 	disk_done(user);
 	disk_load(user, disk);
-	if (user->result && swallows(disk)) {
-		claim_refusal(user, disk);
-		return;
-	}
 	CLAIM(!user->result && !user->meta.blank && !disk->writes);
 	disk_map(user, &after);
 	CLAIM(!memcmp(&before, &after, sizeof(before)));
-	if (r || swallows(disk))
+	if (r)
 		return;
 	/* A table copy that cannot be written has moved; a superblock cannot. */
 	CLAIM(!user->meta.repair && !user->meta.retire_count);

@@ -32,7 +32,7 @@ struct spare_disk {
 	u32 dirty[DISK_BLOCKS], dirty_count;
 	struct disk_version *version[DISK_BLOCKS];	/* all that was ever written, while `recording` */
 	bool recording;
-	unsigned long reads, data_reads, writes, failed_writes;
+	unsigned long reads, data_reads, writes, failed_writes, swallowed;	/* that cannot be read */
 };
 
 /* A map and its slots: equal maps have equal values. */
@@ -145,6 +145,7 @@ static inline int disk_write(struct dmr_metadata *meta, u64 sector, void *data)
 	memcpy(disk_at(disk, block), data, DMR_BLOCK_SIZE);
 	if (disk->fault[block] & DISK_HEALS)
 		disk->fault[block] &= ~(DISK_HEALS | DISK_UNREADABLE);
+	disk->swallowed += !!(disk->fault[block] & DISK_UNREADABLE);
 	if (disk->recording)
 		disk_record(disk, block);
 	return 0;
@@ -198,6 +199,7 @@ static inline int disk_load(struct disk_user *user, struct spare_disk *disk)
 	user->meta.sectors = (u64)DISK_BLOCKS * DMR_BLOCK_SECTORS;
 	strcpy(user->meta.name, DISK_NAME);
 	disk->reads = disk->data_reads = disk->writes = disk->failed_writes = 0;
+	disk->swallowed = 0;
 	if (!dmr_metadata_init(&user->meta))
 		abort();
 	disk_log_begin();

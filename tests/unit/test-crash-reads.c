@@ -18,22 +18,33 @@ static bool is_table(u32 block)
 	return block >= DMR_SUPER_COPIES && block < DISK_BLOCKS;
 }
 
-/* Changes one unit in each table that has one. */
+static bool is_in(const struct state *state, u32 unit, u32 segment)
+{
+	return (state->unit[unit].owned || state->unit[unit].pending) &&
+	       state->unit[unit].slot / DMR_SEGMENT_SLOTS == segment;
+}
+
+/* Changes one unit in each table that has one, then frees the one that got its slot last. */
 static void use_spare(struct dmr_metadata *meta, const struct state *state)
 {
-	struct op op = { 0 };
-	u32 i, segment, count = 0;
+	struct op change = { 0 }, release = { 0 };
+	u32 i, first, last, segment, count = 0;
 
 	run_begin(&after, state);
 	for (segment = 0; segment < meta->super->in_use; segment++) {
-		for (i = 0; i < UNITS; i++)
-			if (state->unit[i].owned &&
-			    state->unit[i].slot / DMR_SEGMENT_SLOTS == segment)
+		for (first = 0; first < UNITS; first++)
+			if (state->unit[first].owned && is_in(state, first, segment))
 				break;
-		if (i < UNITS)
-			op.step[count++] = (struct step)MARK(i, state->unit[i].owned ^ 0x40 ?: 0x80, 0);
+		if (first == UNITS)
+			continue;
+		for (last = i = first; i < UNITS; i++)
+			if (is_in(state, i, segment) && state->unit[i].slot > state->unit[last].slot)
+				last = i;
+		change.step[count] = (struct step)MARK(first, state->unit[first].owned ^ 0x40 ?: 0x80, 0);
+		release.step[count++] = (struct step)FREE(last);
 	}
-	run_op(&after, meta, &op);
+	run_op(&after, meta, &change);
+	run_op(&after, meta, &release);
 }
 
 static void live_with(const struct disk *disk, u64 sectors, const struct allowed *allowed,
@@ -196,10 +207,81 @@ static void blocks_come_and_go(void **state)
 	printf("# %llu refusals\n", (unsigned long long)refused);
 }
 
+/* Power fails during each of the writes, and one block is still not given back. */
+static void cut_with_unreadable(const struct disk *from, u64 sectors, const struct disk_write *log,
+				u32 writes, u32 block, bool used)
+{
+	struct cuts cuts = {
+		.from = *from, .log = log, .left = writes, .few = true, .destroys = true,
+	};
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct state state;
+	struct disk cut;
+
+	while (cuts_next(&cuts, &cut)) {
+		struct allowed allowed = {
+			.state = run.chain + (used ? run.cut_low[cuts.write] : 0),
+			.count = used ? run.cut_high[cuts.write] - run.cut_low[cuts.write] + 1 : 1,
+		};
+
+		now_insert(&cut);
+		now.unreadable[block] = true;
+		crash_check(!spare_load(&meta, sectors, why), "cut at write %u (block %u) with sectors %#x: %s",
+			    cuts.write, log[cuts.write].block, cuts.subset, why);
+		state_of(&meta, &state);
+		allowed_find(&allowed, &state);
+		dmr_metadata_exit(&meta);
+		crash_points++;
+	}
+}
+
+/* It takes what is written to it: that alone is no second copy. */
+static void a_block_is_never_given_back(void **state)
+{
+	struct disk_write log[2][DISK_LOG];
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct disk disk, repaired;
+	struct state first;
+	u32 i, block, writes;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(scenes); i++) {
+		u64 sectors = base_sectors(&scenes[i].base);
+
+		for (block = 0; block < DISK_BLOCKS; block++) {
+			pool_start();
+			base_build(&scenes[i].base, &disk, &first);
+			if (!disk.block[block])
+				continue;
+			snprintf(crash_doing, sizeof(crash_doing), "%s; block %u is never given back",
+				 scenes[i].name, block);
+			now_insert(&disk);
+			now.unreadable[block] = true;
+			crash_check(!spare_load(&meta, sectors, why), "%s", why);
+			crash_check(!spare_activate(&meta), "it is not repaired");
+			crash_check(meta.errors, "nothing is said of it");
+			writes = now.writes;
+			memcpy(log[0], now.log, writes * sizeof(log[0][0]));
+			repaired = now.disk;
+			now_restart();
+			run_begin(&run, &first);
+			scene_run(&scenes[i], &run, &meta);
+			dmr_metadata_exit(&meta);
+			memcpy(log[1], now.log, now.writes * sizeof(log[1][0]));
+			cut_with_unreadable(&repaired, sectors, log[1], now.writes, block, true);
+			cut_with_unreadable(&disk, sectors, log[0], writes, block, false);
+		}
+	}
+	crash_doing[0] = '\0';
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_come_and_go),
+		cmocka_unit_test(a_block_is_never_given_back),
 	};
 
 	return cmocka_run_group_tests_name("C13, C14: blocks that cannot be read for a while", tests,

@@ -162,10 +162,76 @@ static void repair_fails_and_is_tried_again(void **state)
 	}
 }
 
+/* A clean spare but for one table copy: two resumes of which some writes fail, then power fails. */
+static void resume_in_vain(const struct disk *disk, u64 sectors, u32 fails, u32 fails_again)
+{
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+
+	now_insert(disk);
+	crash_check(!spare_load(&meta, sectors, why), "load: %s", why);
+	now.fails = ~0xfull | fails;
+	crash_check(spare_activate(&meta), "the first resume does not fail");
+	now_restart();
+	now.fails = ~0xfull | fails_again;
+	spare_activate(&meta);
+	dmr_metadata_exit(&meta);
+}
+
+/*
+ * Whatever superblock landed in one of them, and cannot be read until a segment has come into use in another
+ * activation, is no newer than what says so.
+ */
+static void a_session_is_tried_again(void **state)
+{
+	const struct scene *scene = scenes;
+	u32 fails, fails_again, hidden;
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct content garbage;
+	struct disk disk, left;
+	struct state first;
+	u64 sectors;
+
+	(void)state;
+	memset(garbage.byte, 0x5a, sizeof(garbage.byte));
+	while (strcmp(scene->name, "a segment comes into use"))
+		scene++;
+	sectors = base_sectors(&scene->base);
+	pool_start();
+	seen_start();
+	base_build(&scene->base, &disk, &first);
+	disk.block[disk_table(0, DMR_PLACE_B)] = pool_number(garbage.byte);
+	for (fails = 0; fails < 16; fails++)
+		for (fails_again = 0; fails_again < 16; fails_again++)
+			for (hidden = 0; hidden < DMR_SUPER_COPIES; hidden++) {
+				struct allowed allowed = { .state = &run.memory, .count = 1 };
+
+				snprintf(crash_doing, sizeof(crash_doing),
+					 "writes %#x and then %#x fail, superblock %u is away for one activation",
+					 fails, fails_again, hidden);
+				resume_in_vain(&disk, sectors, fails, fails_again);
+				left = now.disk;
+				now_insert(&left);
+				now.unreadable[hidden] = true;
+				now.unwritable[hidden] = true;
+				crash_check(!spare_load(&meta, sectors, why), "load: %s", why);
+				crash_check(!spare_activate(&meta), "it is not repaired");
+				now_restart();
+				run_begin(&run, &first);
+				scene_run(scene, &run, &meta);
+				crash_check(meta.super->in_use == 2, "no segment has come into use");
+				dmr_metadata_exit(&meta);
+				left = now.disk;
+				explore(&left, sectors, &allowed, 0);
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(repair_fails_and_is_tried_again),
+		cmocka_unit_test(a_session_is_tried_again),
 	};
 
 	return cmocka_run_group_tests_name("C14: a resume that fails is tried again", tests,

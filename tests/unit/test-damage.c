@@ -264,21 +264,24 @@ static unsigned int count_supers(const struct pair *pair, enum state state)
 	return count;
 }
 
-static bool writable(const struct pair *pair, u32 block)
+/* It can be written, and gives that back. */
+static bool usable(const struct pair *pair, u32 block)
 {
-	return !(pair->disk->fault[block] & DISK_UNWRITABLE);
+	u8 fault = pair->disk->fault[block];
+
+	return !(fault & DISK_UNWRITABLE) && (!(fault & DISK_UNREADABLE) || (fault & DISK_HEALS));
 }
 
-/* Both copies find a place that can be written: their own, or an alternate each. */
+/* Both copies find a place that can be used: their own, or an alternate each. */
 static bool table_repairable(const struct pair *pair, u32 segment, const u8 place[2])
 {
 	unsigned int p, stuck = 0, room = 0;
 
 	for (p = 0; p < DMR_TABLE_PLACES; p++) {
 		if (p == place[0] || p == place[1])
-			stuck += !writable(pair, table_block(segment, p));
+			stuck += !usable(pair, table_block(segment, p));
 		else
-			room += writable(pair, table_block(segment, p));
+			room += usable(pair, table_block(segment, p));
 	}
 	return stuck <= room;
 }
@@ -318,7 +321,7 @@ static struct forecast forecast_for(const struct pair *pair)
 	u32 segment;
 
 	for (copy = 0; copy < DMR_SUPER_COPIES; copy++)
-		pens += writable(pair, super_block(copy));
+		pens += usable(pair, super_block(copy));
 	forecast.errors = DMR_SUPER_COPIES - good;
 	forecast.repairable = pens >= 2;
 	if (others >= good + old)
@@ -441,7 +444,8 @@ static void check_repair(struct pair *pair, struct disk_user *user,
 		HOLDS(!r && !pair->disk->writes && !disk_log_lines(DISK_NAME));
 	else if (forecast->repairable)
 		HOLDS(!r && disk_log_lines("metadata repaired") == 1);
-	HOLDS(user->meta.errors == before + pair->disk->failed_writes);
+	HOLDS(user->meta.errors == before + pair->disk->failed_writes + pair->disk->swallowed);
+	HOLDS(disk_log_lines("does not give back") == pair->disk->swallowed);
 	HOLDS(same_map(pair, user));
 	score->unrepaired += r != 0;
 	if (r) {

@@ -732,6 +732,45 @@ static void what_others_changed_is_seen(void **state)
 	dmr_metadata_exit(&meta);
 }
 
+/* A session that one memory did not come to begin is another's: it has the same number. */
+static void what_others_began_is_seen(void **unused)
+{
+	struct dmr_metadata asleep, awake;
+	char why[DMR_WHY_SIZE];
+	struct state state;
+	struct disk disk;
+	u32 fails;
+
+	(void)unused;
+	pool_start();
+	base_build(&small, &disk, &state);
+	/* The writes of its four superblocks. */
+	for (fails = 0; fails < 16; fails++) {
+		now_insert(&disk);
+		assert_int_equal(spare_load(&asleep, base_sectors(&small), why), 0);
+		now.fails = fails;
+		if (!dmr_session_begin(&asleep)) {
+			dmr_metadata_exit(&asleep);
+			continue;
+		}
+		now.fails = 0;
+		assert_int_equal(spare_load(&awake, base_sectors(&small), why), 0);
+		assert_int_equal(dmr_session_begin(&awake), 0);
+		assert_true(dmr_recheck(&asleep) < 0);
+		dmr_metadata_exit(&awake);
+		/* As the kernel does that writes the image, in which this memory is. */
+		now_insert(&disk);
+		awake = asleep;
+		awake.super = malloc(sizeof(*awake.super));
+		assert_non_null(awake.super);
+		*awake.super = *asleep.super;
+		assert_int_equal(dmr_session_begin(&awake), 0);
+		assert_true(dmr_recheck(&asleep) < 0);
+		free(awake.super);
+		dmr_metadata_exit(&asleep);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +792,7 @@ int main(void)
 		cmocka_unit_test(one_map_in_two_generations_is_repaired),
 		cmocka_unit_test(table_changed_by_others_is_not_built_on),
 		cmocka_unit_test(what_others_changed_is_seen),
+		cmocka_unit_test(what_others_began_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("metadata", tests, crash_set_up, crash_tear_down);

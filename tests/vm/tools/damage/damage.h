@@ -92,7 +92,7 @@ void spare_clear(void);
 
 /* log.c: the kernel's lines since log_begin(), by the place that prints them. */
 enum line {
-	SAID_SUPER, SAID_TABLE, SAID_REPAIRED, SAID_WRITE, SAID_MOVED, SAID_FAILED, SAID_FORMATTED, SAID_REFUSED, LINES
+	SAID_SUPER, SAID_TABLE, SAID_REPAIRED, SAID_WRITE, SAID_SWALLOWED, SAID_MOVED, SAID_FAILED, SAID_FORMATTED, SAID_REFUSED, LINES
 };
 void log_begin(void);
 void log_check(enum line line, unsigned int wanted);
@@ -104,6 +104,7 @@ void log_summary(void);
 void forecast_for(const struct damage *damage, struct forecast *forecast);
 /* What the next load finds wrong, because the blocks stay broken; `rewritten`: all superblocks were, where they could be. */
 unsigned int lasting_supers(const struct damage *damage, bool rewritten);
-unsigned int lasting_tables(const struct damage *damage);
+/* Table copies that a repair tries to read, in vain. What cannot be used has moved by the next load. */
+unsigned int unreadable_tables(const struct damage *damage);
 
 #endif

@@ -28,21 +28,23 @@ static enum state state_of(const struct damage *damage, const uint8_t *spare, ui
 	return memcmp(spare + at, image[OTHER] + at, bytes) ? WRONG : OTHERS;
 }
 
-static bool writable(const struct damage *damage, uint32_t block)
+/* It can be written, and gives that back. */
+static bool usable(const struct damage *damage, uint32_t block)
 {
-	return !damage_is(damage, block, UNWRITABLE) && !damage_is(damage, block, DEAD);
+	return !damage_is(damage, block, UNWRITABLE) && !damage_is(damage, block, DEAD) &&
+	       !damage_is(damage, block, LASTING);
 }
 
-/* Both copies find a place that can be written: their own, or an alternate each. */
+/* Both copies find a place that can be used: their own, or an alternate each. */
 static bool has_places(const struct damage *damage, uint32_t segment, const uint8_t place[2])
 {
 	unsigned int p, stuck = 0, room = 0;
 
 	for (p = 0; p < PLACES; p++) {
 		if (p == place[0] || p == place[1])
-			stuck += !writable(damage, table_at(segment, p));
+			stuck += !usable(damage, table_at(segment, p));
 		else
-			room += writable(damage, table_at(segment, p));
+			room += usable(damage, table_at(segment, p));
 	}
 	return stuck <= room;
 }
@@ -90,7 +92,7 @@ void forecast_for(const struct damage *damage, struct forecast *forecast)
 		good += state == GOOD;
 		old += state == OLD;
 		others += state == OTHERS;
-		pens += writable(damage, super_at(copy));
+		pens += usable(damage, super_at(copy));
 	}
 	forecast->supers = SUPERS - good;
 	forecast->repairable = pens >= 2;
@@ -115,18 +117,18 @@ unsigned int lasting_supers(const struct damage *damage, bool rewritten)
 	return errors;
 }
 
-/* What cannot be written has moved; what can be written and not read nobody knows of. */
-unsigned int lasting_tables(const struct damage *damage)
+unsigned int unreadable_tables(const struct damage *damage)
 {
-	const uint8_t *spare = spare_now();
-	unsigned int errors = 0;
+	unsigned int i, copies = 0;
 	uint32_t segment;
 	uint8_t place[2];
 
 	for (segment = 0; segment < SEGMENTS; segment++) {
-		places_of(spare, segment, place);
-		errors += damage_is(damage, table_at(segment, place[0]), LASTING) ||
-			  damage_is(damage, table_at(segment, place[1]), LASTING);
+		places_of(image[NOW], segment, place);
+		for (i = 0; i < 2; i++)
+			copies += damage_is(damage, table_at(segment, place[i]), UNREADABLE) ||
+				  damage_is(damage, table_at(segment, place[i]), LASTING) ||
+				  damage_is(damage, table_at(segment, place[i]), DEAD);
 	}
-	return errors;
+	return copies;
 }

@@ -23,6 +23,8 @@ static const struct { const char *text, *name, *from; } lines[LINES] = {
 	[SAID_REPAIRED] = { ": metadata repaired: ", "metadata repaired", "dmr_repair" },
 	[SAID_WRITE] = { "writing the metadata block at sector", "a failed write",
 			 "dmr_metadata_write" },
+	[SAID_SWALLOWED] = { "does not give back what was written", "a write that is not given back",
+			     "dmr_not_given_back" },
 	[SAID_MOVED] = { " moved to sector ", "a table copy moved", "dmr_table_relocate" },
 	[SAID_FAILED] = { "repairing the spare's metadata failed", "a failed repair", NULL },
 	[SAID_FORMATTED] = { "spare formatted", "formatted", NULL },

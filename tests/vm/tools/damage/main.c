@@ -181,7 +181,8 @@ static void some_lines(void)
 	log_maybe(SAID_TABLE, SEGMENTS);
 	log_maybe(SAID_REPAIRED, 1);
 	log_maybe(SAID_WRITE, failed);
-	log_maybe(SAID_MOVED, failed);
+	log_maybe(SAID_SWALLOWED, spare_count("failed_reads"));
+	log_maybe(SAID_MOVED, failed + spare_count("failed_reads"));
 }
 
 /* What a load says before it writes anything. */
@@ -206,24 +207,27 @@ static int load(unsigned int supers, unsigned int tables)
 	return 0;
 }
 
-static int activate(unsigned int errors)
+/* `unreadable`: table copies that the repair cannot read. Each other read that fails is of what it has written. */
+static int activate(unsigned int errors, unsigned int unreadable)
 {
 	uint8_t was[SEGMENTS][2];
-	uint64_t failed;
+	uint64_t failed, swallowed = spare_count("failed_reads");
 	int r;
 
 	all_places(was);
 	leap();
 	r = dm_resume("r");
 	failed = spare_count("failed_writes");
+	swallowed = spare_count("failed_reads") - swallowed - unreadable;
 	log_check(SAID_FORMATTED, 0);
 	log_check(SAID_WRITE, failed);
+	log_check(SAID_SWALLOWED, swallowed);
 	log_check(SAID_REPAIRED, !r && errors);
 	log_check(SAID_FAILED, !!r);
 	if (!r) {
 		log_check(SAID_MOVED, moved_copies(was));
-		holds(errors_of_pair() == errors + failed, "metadata_errors is %u, not %u", errors_of_pair(),
-		      errors + (unsigned int)failed);
+		holds(errors_of_pair() == errors + failed + swallowed, "metadata_errors is %u, not %u", errors_of_pair(),
+		      errors + (unsigned int)(failed + swallowed));
 		holds(errors || !spare_count("writes"), "nothing is to be repaired, and the spare was written to");
 	}
 	return r;
@@ -232,12 +236,12 @@ static int activate(unsigned int errors)
 /* Once more, after everything was written that could be. */
 static void load_again(const struct damage *damage, const char *wanted, bool rewritten, const char *when)
 {
-	unsigned int supers = lasting_supers(damage, rewritten), tables = lasting_tables(damage);
+	unsigned int supers = lasting_supers(damage, rewritten);
 	int r;
 
 	dm_remove("r");
-	r = load(supers, tables);
-	if (r || activate(supers + tables)) {
+	r = load(supers, 0);
+	if (r || activate(supers, 0)) {
 		holds(false, "%s: it does not load: %d", when, r);
 		return;
 	}
@@ -263,7 +267,7 @@ static void check_full(const struct damage *damage, const struct forecast *forec
 	unsigned int errors = forecast->supers + forecast->tables;
 	bool commits = forecast->committable && !damage_has_commits(damage) &&
 		       (everything || damage->at[0].kind >= UNREADABLE || score->cases % 4 == 0);
-	int r = activate(errors);
+	int r = activate(errors, unreadable_tables(damage));
 
 	score->full++;
 	if (r) {
