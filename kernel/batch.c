@@ -139,7 +139,18 @@ static void dmr_store_again(struct dmr_target *t, struct dmr_batch *b, u32 i)
 	b->change[i].fate = DMR_FAILED;
 }
 
-static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
+/* All that was stored gets another fate. */
+static void dmr_batch_stored(struct dmr_batch *b, u8 fate)
+{
+	u32 i;
+
+	for (i = 0; i < b->count; i++)
+		if (b->change[i].fate == DMR_READY)
+			b->change[i].fate = fate;
+}
+
+/* 0: it is durable. */
+static int dmr_store_once(struct dmr_target *t, struct dmr_batch *b)
 {
 	int begun = dmr_own_data_begin(t->pair);
 	bool any = false;
@@ -156,9 +167,20 @@ static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
 			any = true;
 		}
 	}
-	if (!dmr_own_data_end(t->pair, begun, any))
-		for (i = 0; i < b->count; i++)
-			b->change[i].fate = DMR_FAILED;
+	return dmr_own_data_end(t->pair, begun, any);
+}
+
+/* What was lost to another's flush is written once more. */
+static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
+{
+	int r = dmr_store_once(t, b);
+
+	if (r == -EAGAIN) {
+		dmr_batch_stored(b, DMR_OPEN);
+		r = dmr_store_once(t, b);
+	}
+	if (r)
+		dmr_batch_stored(b, DMR_FAILED);
 }
 
 static void dmr_log_batch(struct dmr_target *t, struct dmr_batch *b)

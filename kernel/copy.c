@@ -257,8 +257,9 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	struct dmr_pair *pair = t->pair;
 	struct dmr_unit room[2];
 	struct dmr_change c;
+	unsigned int tries;
+	int begun, r;
 	bool stored;
-	int begun;
 
 	if (pair->meta.frozen || pair->meta.broken)
 		return false;
@@ -270,9 +271,15 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	goods->cargo = &cargo;
 	c.will.slot = DMR_NO_SLOT;
 	c.fate = DMR_FAILED;
-	begun = dmr_own_data_begin(pair);
-	stored = !dmr_store(t, &c, 1, 0, goods);
-	if (dmr_own_data_end(pair, begun, stored) && stored)
+	for (tries = 0; tries < 2; tries++) {
+		begun = dmr_own_data_begin(pair);
+		stored = !dmr_store(t, &c, 1, 0, goods);
+		r = dmr_own_data_end(pair, begun, stored);
+		/* What was lost to another's flush is written once more. */
+		if (!stored || r != -EAGAIN)
+			break;
+	}
+	if (stored && !r)
 		c.fate = DMR_READY;
 	dmr_commit(&pair->meta, &c, 1, room);
 	if (c.fate != DMR_KEPT)

@@ -46,6 +46,7 @@ enum dmr_half {
 struct dmr_owed {
 	atomic_t failed;		/* how many */
 	atomic_t told;			/* the value of `failed` that users have heard of */
+	atomic_t lost;			/* flushes that failed, anybody's, but for those within other I/O */
 };
 
 /* What all pairs of one mapped device share: a table may have several lines, and outlives none of them. */
@@ -87,10 +88,10 @@ struct dmr_pair {
 	bool own_unflushed;		/* the worker's own data may be in the spare's cache */
 
 	/* Read anywhere. */
-	atomic_t lost_flushes;		/* flushes of the spare that failed: what was in its cache may be gone */
 	atomic_t spare_writing;		/* users' writes on their way to the spare */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
+	atomic_t lost_flushes;		/* of the spare, also within other I/O, of which it may have been something else that failed */
 	struct dmr_owed spare_owed;
 	atomic_t suspected;		/* FUA writes at the worker: it may have been the flush in them that failed */
 	atomic64_t read_errors, write_errors, spare_errors;
@@ -109,6 +110,14 @@ static inline struct dmr_owed *dmr_owed_for(struct dmr_pair *pair, enum dmr_half
 static inline void dmr_owe(struct dmr_pair *pair, enum dmr_half half)
 {
 	atomic_inc(&dmr_owed_for(pair, half)->failed);
+}
+
+/* Any context: an empty flush of that device failed. */
+static inline void dmr_flush_lost(struct dmr_pair *pair, enum dmr_half half)
+{
+	atomic_inc(&dmr_owed_for(pair, half)->lost);
+	if (half == DMR_FLUSH_SPARE)
+		atomic_inc(&pair->lost_flushes);
 }
 
 /* Any context. Once it says no, what is owed for one is seen. */
@@ -224,6 +233,7 @@ struct dmr_target {
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
 	unsigned long main_spent;		/* worker: jiffies that main's failures took since the queue was last empty */
+	int lost[2];				/* worker: each half's lost flushes when it began with the present bio */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
 	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */
@@ -436,10 +446,10 @@ extern const struct dmr_metadata_io dmr_spare_io;
 int dmr_spare_flush(struct dmr_pair *pair);
 /*
  * Around the worker's own data, from before the first write to a slot to its end, under pair->lock. `end` flushes if there
- * is `any`; false: a flush has failed, since `begun` was returned, and may have lost some of it.
+ * is `any`. 0, or that failed; -EAGAIN: another has, since `begun` was returned, and may have lost some of it.
  */
 int dmr_own_data_begin(struct dmr_pair *pair);
-bool dmr_own_data_end(struct dmr_pair *pair, int begun, bool any);
+int dmr_own_data_end(struct dmr_pair *pair, int begun, bool any);
 blk_status_t dmr_main_flush(struct dmr_target *t);
 /* Does the block layer make a write and a flush of a FUA write, so that either may be what failed? */
 static inline bool dmr_fua_flushes(struct block_device *bdev)

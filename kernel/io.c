@@ -125,14 +125,14 @@ static blk_status_t dmr_flush_half(struct dmr_target *t, enum dmr_half half)
 	u64 written;
 
 	if (half == DMR_FLUSH_MAIN)
-		return dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
+		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
 	written = atomic64_read(&pair->spare_written);
-	if (written != atomic64_read(&pair->spare_flushed))
+	if (half == DMR_FLUSH_SPARE && written != atomic64_read(&pair->spare_flushed))
 		status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
-	if (!status)
+	if (status)
+		dmr_flush_lost(pair, half);
+	else if (half == DMR_FLUSH_SPARE)
 		dmr_spare_flushed(pair, written);
-	else
-		atomic_inc(&pair->lost_flushes);
 	return status;
 }
 
@@ -298,8 +298,8 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 {
 	enum dmr_half half = dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN;
 
-	if (*error && half == DMR_FLUSH_SPARE)
-		atomic_inc(&t->pair->lost_flushes);
+	if (*error)
+		dmr_flush_lost(t->pair, half);
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
 	if (!*error && dmr_owed(t->pair, half, io->told))
 		*error = BLK_STS_IOERR;
@@ -369,6 +369,9 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		atomic64_inc(&pair->spare_errors);
 		dmr_health_note(pair, DMR_EVENT_SPARE_ERROR, io->iter.bi_sector,
 				io->iter.bi_size >> SECTOR_SHIFT);
+		/* It may have been the flush in it. */
+		if (io->special == DMR_FUA && dmr_fua_may_flush(pair->bdev))
+			atomic_inc(&pair->lost_flushes);
 	}
 	if (op == REQ_OP_WRITE && dmr_suspect(status) && !t->options.no_auto)
 		return dmr_end_later(t, bio, io, status);

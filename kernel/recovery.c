@@ -168,6 +168,12 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 	return status;
 }
 
+/* Has no other flush failed since the worker began with this bio, which may have lost a part of it? */
+static bool dmr_lost_none(struct dmr_target *t, enum dmr_half half)
+{
+	return atomic_read(&dmr_owed_for(t->pair, half)->lost) == t->lost[half];
+}
+
 /* After the last part of a bio. */
 static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 {
@@ -178,9 +184,9 @@ static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 	if (io->suspected && !io->bad && !io->result)
 		dmr_owe(t->pair, dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN);
 	if (io->unsettled & DMR_UNSETTLED_MAIN)
-		ok = !dmr_main_flush(t);
+		ok = !dmr_main_flush(t) && dmr_lost_none(t, DMR_FLUSH_MAIN);
 	if (io->unsettled & DMR_UNSETTLED_SPARE)
-		ok &= !dmr_spare_flush(t->pair);
+		ok &= !dmr_spare_flush(t->pair) && dmr_lost_none(t, DMR_FLUSH_SPARE);
 	return ok ? BLK_STS_OK : BLK_STS_IOERR;
 }
 
@@ -463,8 +469,10 @@ static void dmr_acquit(struct dmr_target *t, struct dmr_io *io)
 	atomic_dec_return_release(&t->pair->suspected);
 }
 
-static void dmr_begin_parked(struct dmr_io *io)
+static void dmr_begin_parked(struct dmr_target *t, struct dmr_io *io)
 {
+	t->lost[DMR_FLUSH_MAIN] = atomic_read(&dmr_owed_for(t->pair, DMR_FLUSH_MAIN)->lost);
+	t->lost[DMR_FLUSH_SPARE] = atomic_read(&dmr_owed_for(t->pair, DMR_FLUSH_SPARE)->lost);
 	io->done = 0;
 	io->result = BLK_STS_OK;
 	io->unsettled = 0;
@@ -490,7 +498,7 @@ static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
 			}
 			b->current_bio = bio;
 			b->narrow_until = 0;
-			dmr_begin_parked(dmr_io_of(bio));
+			dmr_begin_parked(t, dmr_io_of(bio));
 		}
 		if (!dmr_judge(t, b, b->current_bio))
 			break;

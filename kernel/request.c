@@ -144,7 +144,7 @@ static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units, i
 	u32 i;
 
 	if (q->m->verb == DMR_VERB_REMAP)
-		ok = dmr_own_data_end(t->pair, begun, true);
+		ok = !dmr_own_data_end(t->pair, begun, true);
 	else if (q->m->verb == DMR_VERB_UNREMAP)
 		ok = !dmr_main_flush(t);
 	for (i = 0; i < units; i++) {
@@ -299,7 +299,8 @@ static void dmr_request_answer(const struct dmr_request *q, char *result, unsign
 int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
 		unsigned int maxlen)
 {
-	struct dmr_request *q = kvzalloc(sizeof(*q), GFP_KERNEL);
+	/* Device-mapper may wait for this message to end, and reclaim for device-mapper. */
+	struct dmr_request *q = dmr_big_alloc(sizeof(*q));
 	u32 block = bdev_logical_block_size(t->main_bdev) >> SECTOR_SHIFT;
 	int r = -EBUSY;
 
@@ -326,6 +327,6 @@ int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,
 		dmr_request_answer(q, result, maxlen);
 	else
 		DMWARN("%s: message refused at sector %llu: %s", t->name, q->next, q->why);
-	kvfree(q);
+	dmr_big_free(q);
 	return r;
 }

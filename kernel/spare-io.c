@@ -62,7 +62,9 @@ static void dmr_own_flush_ended(struct bio *bio)
 {
 	struct dmr_own_flush *own = bio->bi_private;
 
-	if (bio->bi_status && own->half == DMR_FLUSH_SPARE)
+	if (bio->bi_status && !(bio->bi_opf & REQ_FUA))
+		dmr_flush_lost(own->pair, own->half);
+	else if (bio->bi_status)
 		atomic_inc(&own->pair->lost_flushes);
 	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair) ||
 			       own->written != (u64)atomic64_read(&own->pair->spare_written)))
@@ -110,12 +112,12 @@ int dmr_own_data_begin(struct dmr_pair *pair)
 	return atomic_read(&pair->lost_flushes);
 }
 
-bool dmr_own_data_end(struct dmr_pair *pair, int begun, bool any)
+int dmr_own_data_end(struct dmr_pair *pair, int begun, bool any)
 {
 	int r = any ? dmr_spare_flush(pair) : 0;
 
 	pair->own_unflushed = false;
-	return !r && atomic_read(&pair->lost_flushes) == begun;
+	return r ?: atomic_read(&pair->lost_flushes) == begun ? 0 : -EAGAIN;
 }
 
 /* Of main nobody counts what is not flushed. */

@@ -113,15 +113,43 @@ use_up_failures
 
 ## A flush of ours fails while a batch is stored: that of the table which says that a slot is bad
 
+written_at() { message s log | awk -v at="$(message r list "$1" | awk 'NR == 1 { print $4 }')" '$3 == "write" && $4 <= at && at < $4 + $5' | wc -l; } # SECTOR
+io_clear
 message s bad "$(slot_sector $(($(used_slots r) + $(bad_slots r))))" 8 write fail_after flush 1
 message m bad 1136 16 write
-check_fails "C3: a write is not acknowledged whose data it may have lost, though the next flush succeeds" writes q 1136 16
+check "C3: what it may have lost is written again before the write is acknowledged" writes q 1136 16
 num "C7: the slot was found bad" "$(bad_slots r)" -ge 1
+is "C3: twice" "$(written_at 1136)" 2
+power_cycle
+check "C3: and is kept" holds q 1136 16
 until flush; do :; done
-check "C3: it is written again" eval 'writes q 1136 16 && holds q 1136 16'
 is "C12: nothing is frozen" "$(state_of r)" active
 message m good 0 0
 message s good 0 0
+
+## The flush in another's FUA write does: one slot has what is stored, the other is being written
+
+use_up_failures
+message r remap 2000 8 >/dev/null
+message r remap 1172 4 >/dev/null
+message s hold "$(($(message r list 1172 | awk 'NR == 1 { print $4 }') - 4))" 4 write times 1
+message m bad 1160 16 write
+io_clear
+writes u 1160 12 & pid=$!
+check "C3: a batch is being stored" message s wait waiting 1 60000
+message s fail_after flush 1
+fua v 2000 8 2>/dev/null & other=$!
+check "C8: the flush in a FUA write to another slot fails" message s wait failed_flushes 1 60000
+message s release
+ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
+ends_badly "C8: the flush after the FUA write, which was tried again, is told" $other
+is "C3: twice" "$(written_at 1160)" 2
+power_cycle
+check "C3: and is kept" holds u 1160 12
+until flush; do :; done
+check "C8: the FUA write's data is there" holds v 2000 8
+is "C12: nothing is frozen" "$(state_of r)" active
+message m good 0 0
 
 ## Below a device that says it has FUA
 
@@ -144,6 +172,22 @@ use_up_failures
 check "C8: without it" fua b 1056 24
 power_cycle
 check "C8: the data is kept" holds b 1056 24
+
+# The worker writes it part by part, and while the last one is held a user's flush fails.
+use_up_failures
+message m bad 1112 8 write hold 1120 8 write times 2
+fua w 1104 24 2>/dev/null & pid=$!
+message m wait waiting 1 60000
+message m release 1
+check "C8: of a FUA write that is written part by part the last is on its way" message m wait waiting 1 60000
+message m fail_after flush 1
+check_fails "C8: a user's flush fails" flush
+message m release
+ends_badly "C8: the FUA write, of which a part may be lost, fails, though the next flush succeeds" $pid
+message m good 0 0
+until flush; do :; done
+use_up_failures
+check "C8: it is written again" eval 'fua w 1104 24 && holds w 1104 24'
 
 check "C8: a write to the spare" writes c 1064 8
 message s fail_after flush 1
