@@ -324,10 +324,13 @@ static struct forecast forecast_for(const struct pair *pair)
 		pens += usable(pair, super_block(copy));
 	forecast.errors = DMR_SUPER_COPIES - good;
 	forecast.repairable = pens >= 2;
-	if (others >= good + old)
+	if (others >= good + old) {
 		worse(&forecast, REFUSED);
-	else if (!good)
+	} else if (!good) {
+		/* An older one may not know of segments whose tables are damaged. */
 		worse(&forecast, UNKNOWABLE);
+		return forecast;
+	}
 	for (segment = 0; segment < pair->super.in_use; segment++)
 		forecast_table(pair, segment, &forecast);
 	return forecast;
