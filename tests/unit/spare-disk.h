@@ -198,8 +198,7 @@ static inline int disk_load(struct disk_user *user, struct spare_disk *disk)
 	user->meta.io = &disk_io;
 	user->meta.sectors = (u64)DISK_BLOCKS * DMR_BLOCK_SECTORS;
 	strcpy(user->meta.name, DISK_NAME);
-	disk->reads = disk->data_reads = disk->writes = disk->failed_writes = 0;
-	disk->swallowed = 0;
+	disk->reads = disk->data_reads = disk->writes = disk->failed_writes = disk->swallowed = 0;
 	if (!dmr_metadata_init(&user->meta))
 		abort();
 	disk_log_begin();

@@ -188,20 +188,18 @@ static void a_session_is_tried_again(void **state)
 	u32 fails, fails_again, hidden;
 	struct dmr_metadata meta;
 	char why[DMR_WHY_SIZE];
-	struct content garbage;
 	struct disk disk, left;
 	struct state first;
 	u64 sectors;
 
 	(void)state;
-	memset(garbage.byte, 0x5a, sizeof(garbage.byte));
 	while (strcmp(scene->name, "a segment comes into use"))
 		scene++;
 	sectors = base_sectors(&scene->base);
 	pool_start();
 	seen_start();
 	base_build(&scene->base, &disk, &first);
-	disk.block[disk_table(0, DMR_PLACE_B)] = pool_number(garbage.byte);
+	disk.block[disk_table(0, DMR_PLACE_B)] = pool_tear(0, 0, DISK_DESTROYED);
 	for (fails = 0; fails < 16; fails++)
 		for (fails_again = 0; fails_again < 16; fails_again++)
 			for (hidden = 0; hidden < DMR_SUPER_COPIES; hidden++) {

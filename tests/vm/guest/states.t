@@ -107,15 +107,12 @@ ev_move() {
 ev_move-bad() { slot_fails read; ev_move; }
 # No slot is free, and a write that main fails takes this one's. The others have gone back by the end.
 ev_taken() {
-	local next=4096 end=8192 result=0
-	while [ "$next" ]; do next=$(message r remap $next $((end - next)) | sed -n 's/^next //p'); done
+	local result=0
+	drive remap 4096 8192 # until it is refused
 	message m bad 16 8 write
 	[ "$(state_of r)" = full ] && writes new 16 8 || result=1
 	message m good 0 0
-	next=0
-	while [ "$next" ]; do next=$(message r unremap $next $((1024 - next)) | sed -n 's/^next //p'); done
-	next=4096
-	while [ "$next" ]; do next=$(message r unremap $next $((end - next)) | sed -n 's/^next //p'); done
+	drive unremap 0 1024 && drive unremap 4096 8192 || result=1
 	return $result
 }
 ev_read-fail_pending() {

@@ -11,12 +11,17 @@ static bool is_zero(const uint8_t *data)
 	return !*data && !memcmp(data, data + 1, BLOCK * SECTOR - 1);
 }
 
+static bool unreadable(const struct damage *damage, uint32_t block)
+{
+	return damage_is(damage, block, UNREADABLE) || damage_is(damage, block, LASTING) || damage_is(damage, block, DEAD);
+}
+
 static enum state state_of(const struct damage *damage, const uint8_t *spare, uint32_t block)
 {
 	const size_t at = (size_t)block * SECTOR, bytes = BLOCK * SECTOR;
 	unsigned int moment;
 
-	if (damage_is(damage, block, UNREADABLE) || damage_is(damage, block, LASTING) || damage_is(damage, block, DEAD))
+	if (unreadable(damage, block))
 		return WRONG;
 	if (!memcmp(spare + at, image[NOW] + at, bytes))
 		return GOOD;
@@ -126,9 +131,7 @@ unsigned int unreadable_tables(const struct damage *damage)
 	for (segment = 0; segment < SEGMENTS; segment++) {
 		places_of(image[NOW], segment, place);
 		for (i = 0; i < 2; i++)
-			copies += damage_is(damage, table_at(segment, place[i]), UNREADABLE) ||
-				  damage_is(damage, table_at(segment, place[i]), LASTING) ||
-				  damage_is(damage, table_at(segment, place[i]), DEAD);
+			copies += unreadable(damage, table_at(segment, place[i]));
 	}
 	return copies;
 }
