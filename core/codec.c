@@ -273,6 +273,31 @@ enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct d
 	return verdict;
 }
 
+static bool dmr_relocations_same(const struct dmr_super *a, const struct dmr_super *b)
+{
+	u32 i;
+
+	if (a->relocations != b->relocations)
+		return false;
+	for (i = 0; i < a->relocations; i++)
+		if (a->relocation[i].segment != b->relocation[i].segment ||
+		    memcmp(a->relocation[i].place, b->relocation[i].place, 2))
+			return false;
+	return true;
+}
+
+bool dmr_super_same(const struct dmr_super *a, const struct dmr_super *b)
+{
+	return !memcmp(a->uuid, b->uuid, sizeof(a->uuid)) && a->generation == b->generation &&
+	       a->compat == b->compat && a->ro_compat == b->ro_compat &&
+	       a->incompat == b->incompat && a->segments == b->segments &&
+	       a->session == b->session && a->in_use == b->in_use && a->covered == b->covered &&
+	       a->main.kind == b->main.kind && a->main.size == b->main.size &&
+	       !memcmp(a->main.id, b->main.id, sizeof(a->main.id)) &&
+	       a->main.start == b->main.start && !strcmp(a->main_text, b->main_text) &&
+	       dmr_relocations_same(a, b);
+}
+
 enum dmr_verdict dmr_super_peek(const void *block, unsigned int copy, u8 uuid[16], u64 *generation)
 {
 	const struct dmr_disk_super *disk = block;

@@ -60,7 +60,10 @@ void dmr_super_encode(void *block, const struct dmr_super *super, unsigned int c
 /* Validates and decodes. *super is written only for DMR_GOOD. */
 enum dmr_verdict dmr_super_decode(const void *block, unsigned int copy, struct dmr_super *super);
 
-/* The same, but only whose it is and which; both are written only for DMR_GOOD. */
+/* Do the two say the same? */
+bool dmr_super_same(const struct dmr_super *a, const struct dmr_super *b);
+
+/* As decode, but only whose it is and which; both are written only for DMR_GOOD. */
 enum dmr_verdict dmr_super_peek(const void *block, unsigned int copy, u8 uuid[16], u64 *generation);
 
 /* The places of a segment's two copies: A and B, or what the superblock says. */

@@ -36,9 +36,36 @@ static int dmr_refuse(char *why, const char *format, ...)
 	return -EINVAL;
 }
 
+/*
+ * Of one generation those that say the same are counted: one that no other shares was left behind by a commit that failed,
+ * and was not read by who has written that generation since.
+ */
+static bool dmr_super_vote(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
+			   unsigned int *best)
+{
+	unsigned int i, k, votes, newest = *best, best_votes = 0;
+	bool tie = false;
+
+	for (i = 0; i < DMR_SUPER_COPIES; i++) {
+		if (!(valid & (1u << i)) || memcmp(copy[i].uuid, copy[newest].uuid, 16) ||
+		    copy[i].generation != copy[newest].generation)
+			continue;
+		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
+			votes += (valid & (1u << k)) && dmr_super_same(&copy[i], &copy[k]);
+		if (votes > best_votes) {
+			*best = i;
+			best_votes = votes;
+			tie = false;
+		} else if (!dmr_super_same(&copy[i], &copy[*best])) {
+			tie |= votes == best_votes;
+		}
+	}
+	return !tie;
+}
+
 /* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
-bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
-		      unsigned int *best)
+const char *dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
+			     unsigned int *best)
 {
 	unsigned int i, k, votes, best_votes = 0;
 	bool tie = false;
@@ -58,21 +85,24 @@ bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned in
 			*best = i;
 		}
 	}
-	return !tie;
+	if (tie)
+		return "superblocks of two pairs";
+	return dmr_super_vote(copy, valid, best) ? NULL :
+						   "superblocks of one generation that differ";
 }
 
 static int dmr_take_super(struct dmr_metadata *meta, const struct dmr_super *copy,
 			  unsigned int valid, char *why)
 {
 	unsigned int i, best = 0;
+	const char *unsure = dmr_super_choose(copy, valid, &best);
 
-	if (!dmr_super_choose(copy, valid, &best))
-		return dmr_refuse(why, "spare %s carries superblocks of two pairs", meta->name);
+	if (unsure)
+		return dmr_refuse(why, "spare %s carries %s", meta->name, unsure);
 	*meta->super = copy[best];
 	meta->super_good = 0;
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
-		if ((valid & (1u << i)) && !memcmp(copy[i].uuid, meta->super->uuid, 16) &&
-		    copy[i].generation == meta->super->generation) {
+		if ((valid & (1u << i)) && dmr_super_same(&copy[i], meta->super)) {
 			meta->super_good |= 1u << i;
 			continue;
 		}

@@ -156,7 +156,10 @@ void dmr_map_resize(struct dmr_map *map);
  */
 bool dmr_map_wants_work(const struct dmr_map *map);
 
-/* reader, any context: a snapshot; its numbers are each exact but taken one after another. */
+/*
+ * reader, any context: a snapshot. Its numbers are taken one after another, and while a change is published what it
+ * touches may be counted twice.
+ */
 void dmr_map_stats(const struct dmr_map *map, struct dmr_map_stats *stats);
 
 #endif

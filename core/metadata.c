@@ -115,7 +115,8 @@ int dmr_super_commit(struct dmr_metadata *meta)
 /*
  * Nothing else changes with the session: a copy of this superblock that landed in an attempt that failed, and
  * could not be read since then, has the same generation as the next attempt's, and says the same. So the
- * next attempt, by this memory or another, takes the same session.
+ * next attempt, by this memory or another, takes the same session. Only where this memory holds what a commit could
+ * not make durable (a relocation) it says something else: dmr_super_choose() goes by the majority then.
  */
 int dmr_session_begin(struct dmr_metadata *meta)
 {
@@ -431,8 +432,15 @@ int dmr_remember_main(struct dmr_metadata *meta, u64 covered, const struct dmr_m
 {
 	struct dmr_main_id main_was = meta->super->main;
 	u64 covered_was = meta->super->covered;
-	int r = dmr_session_begin(meta);
+	int r;
 
+	/* What memory holds may not be what the disk does: no new session is to say so. */
+	if (meta->frozen) {
+		dmr_log_error("%s: the map is frozen: neither another main nor a longer one can be remembered",
+			      meta->name);
+		return meta->frozen;
+	}
+	r = dmr_session_begin(meta);
 	if (r)
 		return r;
 	meta->super->covered = covered;

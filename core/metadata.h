@@ -59,11 +59,11 @@ bool dmr_metadata_init(struct dmr_metadata *meta);
 void dmr_metadata_exit(struct dmr_metadata *meta);
 
 /*
- * Which of a spare's superblocks counts, of those in `valid`, a bit a copy, at least one: *best. False: copies of two
- * pairs are equally many, and *best is the newest of one of them.
+ * Which of a spare's superblocks counts, of those in `valid`, a bit a copy, at least one: *best. NULL, or what keeps it
+ * from being sure, and *best is one of those that may: a spare carries that.
  */
-bool dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
-		      unsigned int *best);
+const char *dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
+			     unsigned int *best);
 
 /*
  * Reads a spare (C14): the newest superblock, the whole map, and what has to be repaired. Writes nothing. A

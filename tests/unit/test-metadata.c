@@ -57,9 +57,41 @@ static void other_pair(struct dmr_super *super)
 	super->uuid[0] ^= 1;
 }
 
+static void longer(struct dmr_super *super)
+{
+	super->covered += DMR_UNIT_SECTORS;
+}
+
 static void next_version(struct dmr_super *super)
 {
 	super->incompat = 1;
+}
+
+/* One that a failed commit left behind, of the generation that was committed since. */
+static void of_one_generation_the_most_count(void **state)
+{
+	u64 sectors = base_sectors(&small);
+	struct dmr_metadata meta;
+	char why[DMR_WHY_SIZE];
+	struct state built;
+	struct disk disk;
+	u64 covered;
+	u32 copy;
+
+	(void)state;
+	build(&small, &disk, &built);
+	assert_int_equal(spare_load(&meta, sectors, why), 0);
+	covered = meta.super->covered;
+	dmr_metadata_exit(&meta);
+	for (copy = 0; copy < DMR_SUPER_COPIES; copy++) {
+		now_insert(&disk);
+		change_super(copy, longer);
+		assert_int_equal(spare_load(&meta, sectors, why), 0);
+		assert_int_equal(meta.super->covered, covered);
+		assert_int_equal(meta.super_good, DMR_ALL_SUPERS & ~(1u << copy));
+		assert_true(dmr_needs_repair(&meta));
+		dmr_metadata_exit(&meta);
+	}
 }
 
 static void what_is_not_sure_is_refused(void **state)
@@ -80,6 +112,10 @@ static void what_is_not_sure_is_refused(void **state)
 	change_super(0, other_pair);
 	change_super(1, other_pair);
 	refuses(sectors, "superblocks of two pairs");
+	now_insert(&disk);
+	change_super(0, longer);
+	change_super(1, longer);
+	refuses(sectors, "superblocks of one generation that differ");
 	now_insert(&disk);
 	change_super(3, next_version);
 	refuses(sectors, "another version of dm-remap is needed");
@@ -774,6 +810,7 @@ static void what_others_began_is_seen(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_one_generation_the_most_count),
 		cmocka_unit_test(what_is_not_sure_is_refused),
 		cmocka_unit_test(majority_of_superblocks_is_right),
 		cmocka_unit_test(repair_says_why_it_refuses),
