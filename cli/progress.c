@@ -25,6 +25,7 @@ struct run {
 	const struct dmr_pair_info *pair;
 	const char *verb;
 	u64 sector, at, end;
+	unsigned int same;	/* so many answers in a row have stopped at the same sector */
 	bool shown;
 	struct totals totals;
 };
@@ -116,7 +117,10 @@ static int send(struct run *run, const char *verb, u64 end, u64 *next)
 		return error;
 	*next = end;
 	understood = answer_parse(answer, verb == run->verb ? &run->totals : &none, next, &more) &&
-		     (!more || (*next > run->at && *next < end));
+		     (!more || (*next >= run->at && *next < end));
+	/* A slow unit is moved by several calls, each of which has done something; else they would have no end. */
+	run->same = understood && more && *next == run->at ? run->same + 1 : 0;
+	understood &= run->same <= 2 * DMR_UNIT_SECTORS;
 	free(answer);
 	return understood ? 0 : -1;
 }

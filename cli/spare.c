@@ -50,7 +50,11 @@ static int spare_write(struct dmr_metadata *meta, u64 sector, void *block)
 		at += put;
 		left -= (size_t)put;
 	}
-	return fdatasync(fd) ? -errno : 0;
+	if (fdatasync(fd))
+		return -errno;
+	/* What is read back is to come from the device. */
+	dmr_read_afresh(fd, 0);
+	return 0;
 }
 
 static const struct dmr_metadata_io spare_io = { .read = spare_read, .write = spare_write };

@@ -293,9 +293,20 @@ static void show_plan(const struct dmr_spare_file *spare)
 		printf("slot %u: retired, another one has more moves for its unit\n", meta->retire[i]);
 }
 
+/* One whose spare is another device, for this one nobody uses. Where there is no device-mapper, there is none. */
+static bool has_active_pair(const char *path, const struct dmr_spare_file *spare, char name[128])
+{
+	struct stat st;
+
+	return spare->loaded && !stat(path, &st) && S_ISBLK(st.st_mode) && !geteuid() &&
+	       !access("/sys/class/misc/device-mapper", F_OK) && !dmr_dm_init() &&
+	       dmr_dm_uuid_active(spare->meta.super->uuid, name);
+}
+
 int dmr_verb_repair(int argc, char **argv)
 {
 	struct dmr_spare_file spare;
+	char name[128];
 	int r, error;
 
 	(void)argc;
@@ -316,6 +327,12 @@ int dmr_verb_repair(int argc, char **argv)
 	show_plan(&spare);
 	if (cli.dry_run)
 		goto out;
+	/* Two who write to one spare know nothing of each other. */
+	if (has_active_pair(argv[0], &spare, name)) {
+		r = dmr_fail(DMR_EXIT_BUSY, "stop it first (dmremap stop); activating it repairs its spare",
+			     "%s is active with another device, to which %s may be another path", name, argv[0]);
+		goto out;
+	}
 	r = dmr_confirm();
 	if (r)
 		goto out;
@@ -370,16 +387,6 @@ static int check_wipeable(const char *path, const struct dmr_spare_file *spare)
 	if (!dmr_segments_for(spare->meta.sectors))
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "wipe it by hand (dd)", "%s is too short for a spare", path);
 	return check_reused(path, DMR_EXIT_NO_DEVICE);
-}
-
-/* One whose spare is another device, for this one nobody uses. Where there is no device-mapper, there is none. */
-static bool has_active_pair(const char *path, const struct dmr_spare_file *spare, char name[128])
-{
-	struct stat st;
-
-	return spare->loaded && !stat(path, &st) && S_ISBLK(st.st_mode) && !geteuid() &&
-	       !access("/sys/class/misc/device-mapper", F_OK) && !dmr_dm_init() &&
-	       dmr_dm_uuid_active(spare->meta.super->uuid, name);
 }
 
 int dmr_verb_wipe(int argc, char **argv)

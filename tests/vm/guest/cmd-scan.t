@@ -4,15 +4,11 @@
 # timeout: 300
 # kernels: one
 . /vm/lib.sh
+. /vm/cmd-lib.sh
 cd /tmp || bail "no /tmp"
 modprobe dm-remap || bail "no module"
 conf=/etc/dm-remap.conf
 
-run() { # WORD...: $out, $err and $status
-	out=$(dmremap "$@" 2>err </dev/null)
-	status=$?
-	err=$(cat err)
-}
 active() { dmremap list -n -o name | sort | tr '\n' ' '; }
 stop_all() { dmremap list -n -o name | while read -r name; do dmremap stop "$name"; done; }
 uuid_of() { dmremap dump "$1" | sed -n 's/^uuid: //p'; }

@@ -29,7 +29,7 @@ dmsetup remove holes
 
 # Main takes some of them no more, and one unit is in part owned, in part pending.
 modprobe dm-remap-faulty || bail "no module"
-dm_create bad "0 $(sectors "$disk") remap-faulty $disk 0" || bail "no faulty disk"
+dm_create bad "0 $(sectors "$disk") remap-faulty $disk 0 2 phys 1" || bail "no faulty disk"
 dd if=/dev/zero of="$spare" bs=1M count=5 status=none
 check "a pair on a disk that fails" dmremap create --yes /dev/mapper/bad "$spare" bad-pair
 dmremap remap bad-pair 0 4000 >/dev/null
@@ -43,6 +43,17 @@ out=$(dmremap unremap bad-pair --all 2>err)
 is "unremap --all: what main takes goes back" "$? $out" "1 3972 sectors back on main"
 is "what it does not, and what is pending, stays" "$(dmremap show -n bad-pair | awk '{ printf "%s %s %s;", $1, $2, $3 }')" \
 	"800 16 owned;1600 8 owned;2004 4 pending;"
+
+# Of a unit each error takes longer than half the patience: several calls of the target for it.
+usual=$(cat /sys/module/dm_remap/parameters/patience)
+echo 4 >/sys/module/dm_remap/parameters/patience
+message bad "bad 3002 1 read delay 3000 bad 3004 1 read delay 3000 bad 3006 1 read delay 3000"
+out=$(dmremap remap bad-pair 3000 8 2>err)
+is "a unit that takes several calls is remapped by one command" "$? $(tail -n 1 <<<"$out")" "0 5 sectors remapped, 3 pending"
+message bad "good 3000 8"
+dmremap retest bad-pair 3000 8 >/dev/null && dmremap remap bad-pair 3000 8 >/dev/null && dmremap unremap bad-pair 3000 8 >/dev/null
+echo "$usual" >/sys/module/dm_remap/parameters/patience
+
 dmsetup suspend bad-pair
 out=$(dmremap unremap bad-pair --all 2>err)
 is "where nothing would be done it ends at once" "$? $(grep -c "was refused" err)" "4 1"

@@ -4,13 +4,9 @@
 # timeout: 400
 # kernels: one
 . /vm/lib.sh
+. /vm/cmd-lib.sh
 cd /tmp || bail "no /tmp"
 
-run() { # WORD...: $out, $err and $status
-	out=$(dmremap "$@" 2>err </dev/null)
-	status=$?
-	err=$(cat err)
-}
 refuses() { # SENTENCE CODE REGEX WORD...: with what to do next
 	local sentence=$1 code=$2 regex=$3
 	shift 3
