@@ -170,12 +170,15 @@ static int dmr_store_once(struct dmr_target *t, struct dmr_batch *b)
 	return dmr_own_data_end(t->pair, begun, any);
 }
 
-/* What was lost to another's flush is written once more. */
 static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
 {
+	unsigned long until = jiffies + dmr_patience();
+	unsigned int tries = 0;
 	int r = dmr_store_once(t, b);
 
-	if (r == -EAGAIN) {
+	/* What another's flush may have lost is written once more. */
+	while (r == -EAGAIN && tries < DMR_LOST_TRIES && (!tries || !time_after(jiffies, until))) {
+		tries++;
 		dmr_batch_stored(b, DMR_OPEN);
 		r = dmr_store_once(t, b);
 	}

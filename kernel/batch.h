@@ -38,6 +38,8 @@ struct dmr_batch {
 	unsigned long deadline;	/* jiffies: no waiting for evidence after it */
 	struct bio *current_bio;	/* judged in part: the batch had no room for the rest */
 	u32 narrow_until;		/* of current_bio: zeroing a stretch before here has failed */
+	unsigned long turn;		/* of current_bio: since when (jiffies) it has been at it */
+	bool turn_over;			/* and others wait */
 	struct bio_list judged;	/* to be ended after the commit */
 	atomic_t in_flight;
 	struct completion landed;

@@ -31,39 +31,46 @@ blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64
 {
 	blk_status_t status, failed = BLK_STS_OK, other = BLK_STS_OK;
 	unsigned int first, count, at;
+	bool late = false;
 
 	cargo->mask = 0;
-	for (at = 0; dmr_mask_run(mask, at, &first, &count); at = first + count) {
+	cargo->asked = 0;
+	for (at = 0; !late && dmr_mask_run(mask, at, &first, &count); at = first + count) {
 again:
 		/* Asked whole once: each failure of a dying disk takes seconds. */
-		if (failed && time_after(jiffies, cargo->until))
-			return BLK_STS_TIMEOUT;
 		if (failed)
 			count = min(count, step - first % step);
+		late = failed && time_after(jiffies, cargo->until);
 		status = dmr_sectors_io(t, bdev, REQ_OP_READ, sector + first,
 					cargo->page + (first << SECTOR_SHIFT), count);
 		if (status && !dmr_suspect(status))
 			other = status;
-		if (!status) {
-			cargo->mask |= dmr_mask(first, count);
-		} else if (!failed && count > step) {
+		if (status && !failed && count > step) {
 			failed = status;
 			goto again;
-		} else {
+		}
+		cargo->asked |= dmr_mask(first, count);
+		if (status) {
 			failed = status;
+		} else {
+			cargo->mask |= dmr_mask(first, count);
+			late = false;
 		}
 	}
 	/* A whole read that failed and whose parts all read is no failure. */
-	return cargo->mask == mask ? BLK_STS_OK : other ?: failed;
+	if (cargo->mask == mask)
+		return BLK_STS_OK;
+	return other ?: cargo->asked == mask ? failed : BLK_STS_AGAIN;
 }
 
 blk_status_t dmr_cargo_read_rest(struct dmr_target *t, struct block_device *bdev, u64 sector,
 				 u8 mask, u32 step, struct dmr_cargo *cargo)
 {
-	u8 have = cargo->mask;
+	u8 have = cargo->mask, asked = cargo->asked;
 	blk_status_t status = dmr_cargo_read(t, bdev, sector, mask & ~have, step, cargo);
 
 	cargo->mask |= have;
+	cargo->asked |= asked;
 	return status;
 }
 
@@ -251,15 +258,24 @@ blk_status_t dmr_store(struct dmr_target *t, struct dmr_change *change, u32 coun
 	return status;
 }
 
+/* To another slot. 0: it is durable there. */
+static int dmr_store_move(struct dmr_target *t, struct dmr_change *c, const struct dmr_goods *goods)
+{
+	int begun = dmr_own_data_begin(t->pair);
+	bool stored = !dmr_store(t, c, 1, 0, goods);
+	int r = dmr_own_data_end(t->pair, begun, stored);
+
+	return stored ? r : -EIO;
+}
+
 static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *goods)
 {
 	struct dmr_cargo cargo = { .page = t->copy[0], .until = goods->until };
 	struct dmr_pair *pair = t->pair;
 	struct dmr_unit room[2];
 	struct dmr_change c;
-	unsigned int tries;
-	int begun, r;
-	bool stored;
+	unsigned int tries = 0;
+	int r;
 
 	if (pair->meta.frozen || pair->meta.broken)
 		return false;
@@ -271,15 +287,12 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	goods->cargo = &cargo;
 	c.will.slot = DMR_NO_SLOT;
 	c.fate = DMR_FAILED;
-	for (tries = 0; tries < 2; tries++) {
-		begun = dmr_own_data_begin(pair);
-		stored = !dmr_store(t, &c, 1, 0, goods);
-		r = dmr_own_data_end(pair, begun, stored);
-		/* What was lost to another's flush is written once more. */
-		if (!stored || r != -EAGAIN)
-			break;
-	}
-	if (stored && !r)
+	do {
+		r = dmr_store_move(t, &c, goods);
+		/* What another's flush may have lost is written once more. */
+	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES &&
+		 (tries == 1 || !time_after(jiffies, goods->until)));
+	if (!r)
 		c.fate = DMR_READY;
 	dmr_commit(&pair->meta, &c, 1, room);
 	if (c.fate != DMR_KEPT)

@@ -12,20 +12,22 @@
 struct dmr_cargo {
 	void *page;	/* DMR_BLOCK_SIZE bytes */
 	u8 mask;	/* sectors that were read */
-	unsigned long until;	/* jiffies: failures after it are not looked into (C20) */
+	u8 asked;	/* those, and others that failed */
+	unsigned long until;	/* jiffies: who fails an I/O that is sent after it is asked no more (C20) */
 };
 
 #define DMR_CARGO(memory)	{ .page = (memory), .until = jiffies + dmr_patience() }
 
 /*
  * Reads the sectors of `mask`, all at once where that works, else in steps of `step` sectors.
- * The unit's first sector is `sector` of `bdev`. What cannot be read is missing in cargo->mask.
- * 0, or the status of the last read that failed, one that is no suspect (C10) before all others; out of
- * patience is none.
+ * The unit's first sector is `sector` of `bdev`. What cannot be read is missing in cargo->mask, what was not asked
+ * for, for lack of patience, also in cargo->asked.
+ * 0, or the status of the last read that failed, one that is no suspect (C10) before all others, of which out of
+ * patience is the last: BLK_STS_AGAIN.
  */
 blk_status_t dmr_cargo_read(struct dmr_target *t, struct block_device *bdev, u64 sector, u8 mask,
 			    u32 step, struct dmr_cargo *cargo);
-/* The same for those that cargo->mask does not have yet; the others stay as they are. */
+/* The same for those that cargo->mask does not have yet; the others stay as they are, in cargo->asked too. */
 blk_status_t dmr_cargo_read_rest(struct dmr_target *t, struct block_device *bdev, u64 sector,
 				 u8 mask, u32 step, struct dmr_cargo *cargo);
 /* Writes the sectors of `mask`, run by run. */

@@ -46,7 +46,6 @@ enum dmr_half {
 struct dmr_owed {
 	atomic_t failed;		/* how many */
 	atomic_t told;			/* the value of `failed` that users have heard of */
-	atomic_t lost;			/* flushes that failed, anybody's, but for those within other I/O */
 };
 
 /* What all pairs of one mapped device share: a table may have several lines, and outlives none of them. */
@@ -68,6 +67,8 @@ struct dmr_pair {
 	struct dmr_device *device;	/* the same, as far as we know it */
 	struct block_device *bdev;	/* kept open by the targets' tables */
 	bool active;			/* the first resume has been */
+	struct dmr_cache *cache;	/* of its disk */
+	bool one_disk;			/* that is a main's, too; never cleared */
 
 	/* C23, see sleep.c. */
 	bool asleep;			/* read anywhere: no worker begins anything */
@@ -91,7 +92,6 @@ struct dmr_pair {
 	atomic_t spare_writing;		/* users' writes on their way to the spare */
 	atomic64_t spare_written;	/* writes of data that the spare has completed */
 	atomic64_t spare_flushed;	/* value of spare_written that the last good flush covered */
-	atomic_t lost_flushes;		/* of the spare, also within other I/O, of which it may have been something else that failed */
 	struct dmr_owed spare_owed;
 	atomic_t suspected;		/* FUA writes at the worker: it may have been the flush in them that failed */
 	atomic64_t read_errors, write_errors, spare_errors;
@@ -110,14 +110,6 @@ static inline struct dmr_owed *dmr_owed_for(struct dmr_pair *pair, enum dmr_half
 static inline void dmr_owe(struct dmr_pair *pair, enum dmr_half half)
 {
 	atomic_inc(&dmr_owed_for(pair, half)->failed);
-}
-
-/* Any context: an empty flush of that device failed. */
-static inline void dmr_flush_lost(struct dmr_pair *pair, enum dmr_half half)
-{
-	atomic_inc(&dmr_owed_for(pair, half)->lost);
-	if (half == DMR_FLUSH_SPARE)
-		atomic_inc(&pair->lost_flushes);
 }
 
 /* Any context. Once it says no, what is owed for one is seen. */
@@ -233,7 +225,8 @@ struct dmr_target {
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
 	unsigned long main_spent;		/* worker: jiffies that main's failures took since the queue was last empty */
-	int lost[2];				/* worker: each half's lost flushes when it began with the present bio */
+	struct dmr_cache *main_cache;		/* of main's disk */
+	int lost[2];				/* worker: each half's dmr_flushes_lost() when it began with the present bio */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
 	struct mutex request_lock;		/* one request at a time; guards `resumed` against them */
@@ -272,8 +265,10 @@ struct dmr_io {
 	blk_status_t error;		/* what main said, for the worker */
 	blk_status_t result;		/* worker: what the caller will hear */
 	u8 unsettled;			/* worker: whose flush is to follow, DMR_UNSETTLED_ */
+	u8 again;			/* worker: how often it was written once more, for it may have been lost */
 	bool bad;			/* worker: some of it failed once more, on the device that failed it before */
 	bool spare_failed;		/* worker: the spare has failed some of it */
+	bool begun;			/* worker: has had a turn, and goes on from `done` */
 	bool flushed;			/* worker: empty flush that has succeeded, and waits for others */
 	union {
 		u32 done;		/* worker: sectors judged so far */
@@ -437,6 +432,19 @@ void dmr_main_identify(struct block_device *bdev, struct dmr_main_id *id);
 bool dmr_main_differs(const struct dmr_main_id *was, const struct dmr_main_id *is);
 /* Do the two share sectors of one disk? */
 bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
+
+/* cache.c: the cache of the disk that a device is on, as long as somebody has that open. NULL: no memory. Process context. */
+struct dmr_cache *dmr_cache_get(struct block_device *bdev);
+/* NULL: nothing to give back. */
+void dmr_cache_put(struct dmr_cache *cache);
+/* A flush of it failed, or may have within other I/O. Any context. */
+void dmr_flush_lost(struct dmr_cache *cache);
+/*
+ * How many have. Who writes without FUA and flushes then looks at it before and after, for one between may have lost what he
+ * wrote; and writes it once more, so many times at the most, and as long as there is patience after the first.
+ */
+int dmr_flushes_lost(const struct dmr_cache *cache);
+#define DMR_LOST_TRIES	8u
 
 /* spare-io.c: the spare's I/O that is not the user's. Process context. */
 extern const struct dmr_metadata_io dmr_spare_io;

@@ -53,7 +53,7 @@ static unsigned int dmr_health_print_state(const struct dmr_target *t, char *res
 	return scnprintf(result, maxlen,
 			 "state %s\nbreaker %s\nfailing_regions %u\nfree_slots %llu\nowned_sectors %llu\npending_sectors %llu\nbad_slots %llu\nwrite_errors %llu\nread_errors %llu\nspare_errors %llu\nmetadata_errors %llu\n",
 			 dmr_state_word(status.state),
-			 status.state != DMR_TRIPPED	   ? "closed"
+			 !READ_ONCE(b->tripped)	    ? "closed"
 			 : READ_ONCE(b->write_dead) ? "no_writes"
 						    : "no_answer",
 			 READ_ONCE(b->runs), dmr_spare_free(t->pair->meta.slots), status.owned,

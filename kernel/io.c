@@ -124,15 +124,17 @@ static blk_status_t dmr_flush_half(struct dmr_target *t, enum dmr_half half)
 	blk_status_t status = BLK_STS_OK;
 	u64 written;
 
-	if (half == DMR_FLUSH_MAIN)
+	if (half == DMR_FLUSH_MAIN) {
 		status = dmr_bdev_io(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0);
-	written = atomic64_read(&pair->spare_written);
-	if (half == DMR_FLUSH_SPARE && written != atomic64_read(&pair->spare_flushed))
-		status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
+	} else {
+		written = atomic64_read(&pair->spare_written);
+		if (written != atomic64_read(&pair->spare_flushed))
+			status = dmr_bdev_io(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0);
+		if (!status)
+			dmr_spare_flushed(pair, written);
+	}
 	if (status)
-		dmr_flush_lost(pair, half);
-	else if (half == DMR_FLUSH_SPARE)
-		dmr_spare_flushed(pair, written);
+		dmr_flush_lost(half == DMR_FLUSH_MAIN ? t->main_cache : pair->cache);
 	return status;
 }
 
@@ -299,7 +301,7 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 	enum dmr_half half = dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN;
 
 	if (*error)
-		dmr_flush_lost(t->pair, half);
+		dmr_flush_lost(half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache);
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
 	if (!*error && dmr_owed(t->pair, half, io->told))
 		*error = BLK_STS_IOERR;
@@ -357,6 +359,14 @@ bool dmr_spare_cannot_discard(struct dmr_pair *pair, blk_opf_t op, blk_status_t 
 	return status == BLK_STS_NOTSUPP || !dmr_bdev_discards(pair->bdev);
 }
 
+/* A failed FUA write: it may have been the flush in it. */
+static void dmr_fua_failed(struct dmr_cache *cache, struct block_device *bdev,
+			   const struct dmr_io *io)
+{
+	if (io->special == DMR_FUA && dmr_fua_may_flush(bdev))
+		dmr_flush_lost(cache);
+}
+
 static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			    blk_status_t status)
 {
@@ -369,9 +379,7 @@ static int dmr_end_at_spare(struct dmr_target *t, struct bio *bio, struct dmr_io
 		atomic64_inc(&pair->spare_errors);
 		dmr_health_note(pair, DMR_EVENT_SPARE_ERROR, io->iter.bi_sector,
 				io->iter.bi_size >> SECTOR_SHIFT);
-		/* It may have been the flush in it. */
-		if (io->special == DMR_FUA && dmr_fua_may_flush(pair->bdev))
-			atomic_inc(&pair->lost_flushes);
+		dmr_fua_failed(pair->cache, pair->bdev, io);
 	}
 	if (op == REQ_OP_WRITE && dmr_suspect(status) && !t->options.no_auto)
 		return dmr_end_later(t, bio, io, status);
@@ -417,6 +425,8 @@ static bool dmr_wants_worker(struct dmr_target *t, struct bio *bio, const struct
 static int dmr_end_at_main(struct dmr_target *t, struct bio *bio, struct dmr_io *io,
 			   blk_status_t status)
 {
+	if (status && status != BLK_STS_AGAIN)
+		dmr_fua_failed(t->main_cache, t->main_bdev, io);
 	if (status && dmr_wants_worker(t, bio, io, status))
 		return dmr_end_later(t, bio, io, status);
 	if (bio_op(bio) == REQ_OP_READ && (status || io->where == DMR_AT_MAIN_PENDING))

@@ -99,7 +99,9 @@ static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char 
 
 	mutex_lock(&t->request_lock);
 	mutex_lock(&pair->lock);
-	dmr_sleep_recheck(t);
+	/* C15: suspended, nobody reads. */
+	if (t->resumed)
+		dmr_sleep_recheck(t);
 	if (!t->resumed)
 		r = dmr_message_no(t, -EBUSY, "grow: the device is suspended");
 	else if (pair->meta.frozen || pair->meta.broken)

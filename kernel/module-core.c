@@ -55,6 +55,7 @@ EXPORT_SYMBOL_GPL(dmr_super_encode);
 EXPORT_SYMBOL_GPL(dmr_super_peek);
 EXPORT_SYMBOL_GPL(dmr_super_places);
 EXPORT_SYMBOL_GPL(dmr_super_relocate);
+EXPORT_SYMBOL_GPL(dmr_super_same);
 EXPORT_SYMBOL_GPL(dmr_table_check);
 EXPORT_SYMBOL_GPL(dmr_table_get);
 EXPORT_SYMBOL_GPL(dmr_table_init);

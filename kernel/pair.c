@@ -38,6 +38,7 @@ static void dmr_device_put(struct dmr_device *device)
 static void dmr_pair_free(struct dmr_pair *pair)
 {
 	dmr_device_put(pair->device);
+	dmr_cache_put(pair->cache);
 	dmr_health_detach(pair);
 	dmr_metadata_exit(&pair->meta);
 	bioset_exit(&pair->bios);
@@ -62,7 +63,8 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	pair->md = dm_table_get_md(t->ti->table);
 	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits ||
+	pair->cache = dmr_cache_get(pair->bdev);
+	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits || !pair->cache ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
 		return NULL;
@@ -301,6 +303,8 @@ static int dmr_pair_join(struct dmr_target *t, struct dmr_pair *pair, bool loade
 		list_add_tail(&pair->link, &dmr_registry);
 	list_add_tail(&t->link, &pair->targets);
 	spin_unlock(&dmr_registry_list_lock);
+	if (t->main_cache == pair->cache)
+		WRITE_ONCE(pair->one_disk, true);
 	pair->users++;
 	t->pair = pair;
 	return 0;
@@ -438,8 +442,9 @@ static int dmr_activate(struct dmr_target *t)
 	rcu_read_unlock();
 	if (dmr_replaces_used_spare(t))
 		return -EBUSY;
-	/* The table that it replaces may have divided one since this was loaded. */
-	why = dmr_block_divided(pair, t);
+	/* What it replaces may since this was loaded have divided a block, or told a spare that was blank of another main. */
+	why = READ_ONCE(pair->active) && !t->ran ? dmr_main_mismatch(pair, t) :
+						   dmr_block_divided(pair, t);
 	if (why) {
 		DMERR("%s: %s", t->name, why);
 		return -EINVAL;

@@ -4,6 +4,7 @@
  * and makes them pending. Only what the worker itself cannot read behind a fence is marked, for
  * meanwhile somebody may have rewritten it. A dead disk marks nothing.
  */
+#include "batch.h"
 #include "copy.h"
 
 void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good)
@@ -15,8 +16,12 @@ void dmr_note_read(struct dmr_target *t, u64 sector, u32 count, bool good)
 	spin_lock_irqsave(&t->parked_lock, flags);
 	for (i = 0; i < t->notes; i++) {
 		note = &t->note[i];
-		if (note->sector == sector && note->count == count && note->good == good)
+		if (note->sector == sector && note->count == count && note->good == good) {
+			/* What failed is looked into within so long of the first failure. */
+			if (good)
+				note->when = jiffies;
 			goto out;
+		}
 	}
 	if (t->notes < DMR_NOTES) {
 		note = &t->note[t->notes++];
@@ -202,30 +207,38 @@ static void dmr_make_pending(struct dmr_target *t, const struct dmr_note *note, 
 	dmr_health_pending(pair, change, count);
 }
 
-/* Pending sectors that a reader got after all: they are as good as any. */
+/* So many units are cleared by one commit, then whoever waits for the worker is served. */
+#define DMR_CLEARED_UNITS	64u
+
+/*
+ * Pending sectors that a reader got after all: they are as good as any. The batch is empty while a note is looked into,
+ * and lends its room. The note advances.
+ */
 static void dmr_clear_pending(struct dmr_target *t, struct dmr_note *note)
 {
 	u64 end = note->sector + note->count;
+	struct dmr_batch *room = t->batch;
 	struct dmr_pair *pair = t->pair;
-	struct dmr_unit room[2];
-	struct dmr_change c;
-	u32 count;
+	u32 count, units = 0;
 
-	for (; note->sector < end; note->sector += count) {
+	for (; note->sector < end && units < DMR_CLEARED_UNITS; note->sector += count) {
+		struct dmr_change *c = &room->change[units];
 		u32 first = note->sector % DMR_UNIT_SECTORS;
 
 		count = min_t(u64, end - note->sector, DMR_UNIT_SECTORS - first);
-		dmr_change_begin(&pair->meta, &c, note->sector / DMR_UNIT_SECTORS);
-		if (c.is.lost || c.is.doubt || !(c.is.pending & dmr_mask(first, count)))
+		dmr_change_begin(&pair->meta, c, note->sector / DMR_UNIT_SECTORS);
+		if (c->is.lost || c->is.doubt || !(c->is.pending & dmr_mask(first, count)))
 			continue;
-		/* A commit that fails would freeze the map; the next read brings the note again. */
-		if (!dmr_spare_answers(pair))
-			break;
-		c.will.pending &= ~dmr_mask(first, count);
-		c.fate = DMR_READY;
-		dmr_commit(&pair->meta, &c, 1, room);
+		c->will.pending &= ~dmr_mask(first, count);
+		c->fate = DMR_READY;
+		units++;
 	}
-	note->count = 0;
+	note->count = end - note->sector;
+	/* A commit that fails would freeze the map; the next read brings the note again. */
+	if (units && !dmr_spare_answers(pair))
+		note->count = 0;
+	else if (units)
+		dmr_commit(&pair->meta, room->change, units, room->unit);
 }
 
 bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
@@ -237,10 +250,13 @@ bool dmr_look_into(struct dmr_target *t, struct dmr_note *note)
 	if (READ_ONCE(pair->meta.frozen) || READ_ONCE(pair->meta.broken))
 		return false;
 	if (note->good) {
+		/* As with failures: the next read brings it again. */
+		if (dmr_out_of_patience(note, dmr_patience()))
+			return false;
 		mutex_lock(&pair->lock);
 		dmr_clear_pending(t, note);
 		dmr_unlock(t);
-		return false;
+		return note->count;
 	}
 	if (READ_ONCE(t->breaker.tripped) || dmr_out_of_patience(note, dmr_patience() / 2))
 		return false;

@@ -19,6 +19,7 @@ void dmr_park(struct dmr_target *t, struct bio *bio, u8 epoch)
 {
 	unsigned long flags;
 
+	dmr_io_of(bio)->begun = false;
 	spin_lock_irqsave(&t->parked_lock, flags);
 	bio_list_add(&t->parked, bio);
 	/* Whoever sees it counted comes behind it. */
@@ -171,23 +172,31 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 /* Has no other flush failed since the worker began with this bio, which may have lost a part of it? */
 static bool dmr_lost_none(struct dmr_target *t, enum dmr_half half)
 {
-	return atomic_read(&dmr_owed_for(t->pair, half)->lost) == t->lost[half];
+	struct dmr_cache *cache = half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache;
+
+	return dmr_flushes_lost(cache) == t->lost[half];
 }
 
-/* After the last part of a bio. */
+/* After the last part of a bio. BLK_STS_AGAIN: another flush has failed meanwhile, and may have lost some of it. */
 static blk_status_t dmr_settle_parts(struct dmr_target *t, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
-	bool ok = true;
+	bool ok = true, kept = true;
 
 	/* Nothing of it was seen to be bad, and nobody hears of it: a flush may have failed that others needed (C8). */
 	if (io->suspected && !io->bad && !io->result)
 		dmr_owe(t->pair, dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN);
-	if (io->unsettled & DMR_UNSETTLED_MAIN)
-		ok = !dmr_main_flush(t) && dmr_lost_none(t, DMR_FLUSH_MAIN);
-	if (io->unsettled & DMR_UNSETTLED_SPARE)
-		ok &= !dmr_spare_flush(t->pair) && dmr_lost_none(t, DMR_FLUSH_SPARE);
-	return ok ? BLK_STS_OK : BLK_STS_IOERR;
+	if (io->unsettled & DMR_UNSETTLED_MAIN) {
+		ok = !dmr_main_flush(t);
+		kept = dmr_lost_none(t, DMR_FLUSH_MAIN);
+	}
+	if (io->unsettled & DMR_UNSETTLED_SPARE) {
+		ok &= !dmr_spare_flush(t->pair);
+		kept &= dmr_lost_none(t, DMR_FLUSH_SPARE);
+	}
+	if (!ok)
+		return BLK_STS_IOERR;
+	return kept ? BLK_STS_OK : BLK_STS_AGAIN;
 }
 
 static blk_status_t dmr_write_main(struct dmr_target *t, struct bio *bio, u32 offset, u32 count)
@@ -410,11 +419,36 @@ static blk_status_t dmr_rewrite(struct dmr_target *t, struct dmr_batch *b, struc
 	return BLK_STS_IOERR;
 }
 
-/*
- * Looks at the rest of one parked bio. false: the batch must be committed first, for it is full or
- * holds the same unit from another bio.
- */
-static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio)
+/* What is written from now on. */
+static void dmr_watch_flushes(struct dmr_target *t)
+{
+	t->lost[DMR_FLUSH_MAIN] = dmr_flushes_lost(t->main_cache);
+	t->lost[DMR_FLUSH_SPARE] = dmr_flushes_lost(t->pair->cache);
+}
+
+/* All of a parked bio, from its beginning. */
+static void dmr_begin_judging(struct dmr_target *t, struct dmr_io *io)
+{
+	dmr_watch_flushes(t);
+	io->done = 0;
+	io->unsettled = 0;
+}
+
+/* Is there anything to commit, or to end? */
+static bool dmr_batch_any(const struct dmr_batch *b)
+{
+	return b->count || !bio_list_empty(&b->judged);
+}
+
+/* Do others wait who have waited long enough? What is unsettled is to be settled before they come. */
+static bool dmr_turn_over(struct dmr_target *t, const struct dmr_batch *b, const struct dmr_io *io)
+{
+	return !io->unsettled && time_after(jiffies, b->turn + HZ) &&
+	       (dmr_batch_any(b) || dmr_any_parked(t));
+}
+
+/* The rest of a parked bio, run by run. false: as dmr_judge(), or its turn is over. */
+static bool dmr_judge_runs(struct dmr_target *t, struct dmr_batch *b, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
 	u32 total = io->iter.bi_size >> SECTOR_SHIFT;
@@ -439,6 +473,9 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 
 			if (zeroed) {
 				io->done += zeroed;
+				b->turn_over = dmr_turn_over(t, b, io);
+				if (b->turn_over)
+					return false;
 				continue;
 			}
 		}
@@ -454,10 +491,32 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 			return true;
 		io->done += run.count;
 	}
-	status = dmr_settle_parts(t, bio);
-	if (status && !io->result)
-		io->result = status;
 	return true;
+}
+
+/*
+ * Looks at the rest of one parked bio. false: the batch must be committed first, for it is full or
+ * holds the same unit from another bio.
+ */
+static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+	blk_status_t status;
+
+	while (dmr_judge_runs(t, b, bio)) {
+		status = dmr_settle_parts(t, bio);
+		if (status == BLK_STS_AGAIN && io->again < DMR_LOST_TRIES &&
+		    (!io->again || !dmr_out_of_patience(bio))) {
+			/* What may be lost is written once more. */
+			io->again++;
+			dmr_begin_judging(t, io);
+			continue;
+		}
+		if (status && !io->result)
+			io->result = BLK_STS_IOERR;
+		return true;
+	}
+	return false;
 }
 
 /* All that is owed for it is owed by now. */
@@ -471,11 +530,16 @@ static void dmr_acquit(struct dmr_target *t, struct dmr_io *io)
 
 static void dmr_begin_parked(struct dmr_target *t, struct dmr_io *io)
 {
-	t->lost[DMR_FLUSH_MAIN] = atomic_read(&dmr_owed_for(t->pair, DMR_FLUSH_MAIN)->lost);
-	t->lost[DMR_FLUSH_SPARE] = atomic_read(&dmr_owed_for(t->pair, DMR_FLUSH_SPARE)->lost);
-	io->done = 0;
+	t->batch->narrow_until = 0;
+	t->batch->turn = jiffies;
+	t->batch->turn_over = false;
+	if (io->begun) {
+		dmr_watch_flushes(t);
+		return;
+	}
+	dmr_begin_judging(t, io);
 	io->result = BLK_STS_OK;
-	io->unsettled = 0;
+	io->again = 0;
 	io->bad = false;
 	io->spare_failed = io->error && dmr_at_spare(io);
 }
@@ -497,16 +561,24 @@ static bool dmr_collect(struct dmr_target *t, struct dmr_batch *b)
 				continue;
 			}
 			b->current_bio = bio;
-			b->narrow_until = 0;
 			dmr_begin_parked(t, dmr_io_of(bio));
+			/* What came before its next turn does not wait for the end of that. */
+			if (dmr_io_of(bio)->begun && dmr_batch_any(b))
+				break;
 		}
-		if (!dmr_judge(t, b, b->current_bio))
-			break;
+		if (!dmr_judge(t, b, b->current_bio)) {
+			if (!b->turn_over || dmr_batch_any(b))
+				break;
+			dmr_io_of(b->current_bio)->begun = true;
+			dmr_put_last(t, b->current_bio);
+			b->current_bio = NULL;
+			continue;
+		}
 		dmr_acquit(t, dmr_io_of(b->current_bio));
 		bio_list_add(&b->judged, b->current_bio);
 		b->current_bio = NULL;
 	}
-	return b->count || !bio_list_empty(&b->judged);
+	return dmr_batch_any(b);
 }
 
 /* More can be said when a write to main succeeds, when more fail, or when time is up. */

@@ -15,6 +15,8 @@ struct dmr_request {
 	u64 next, end;		/* sectors: to go on from, and to stop at */
 	u64 sectors;		/* done as asked */
 	u64 pending;		/* sectors that could not be read */
+	unsigned int again;	/* so often this step was done once more */
+	bool unfinished;	/* of the last unit some is left: time was up */
 	int error;
 	const char *why;
 	struct dmr_change change[DMR_REQUEST_UNITS];
@@ -35,30 +37,61 @@ static void dmr_request_fail(struct dmr_request *q, struct dmr_change *c, int er
 	q->next = c->is.unit * DMR_UNIT_SECTORS;
 }
 
-/* Main's sectors to the slot; unreadable ones become pending (C18). */
+/* A read of main's sectors that failed: is it they that do not read (C10)? */
+static bool dmr_main_judged(struct dmr_target *t, blk_status_t status)
+{
+	return (dmr_suspect(status) || status == BLK_STS_AGAIN) && dmr_main_answers(t);
+}
+
+/* What main gives of a unit's sectors, those in cargo->mask excepted. false: nothing can be said of what it does not give. */
+static bool dmr_read_main(struct dmr_target *t, u64 unit, u8 mask, struct dmr_cargo *cargo)
+{
+	u64 sector = unit * DMR_UNIT_SECTORS;
+	u32 step = dmr_read_step(t->main_bdev);
+	blk_status_t status = dmr_cargo_read_rest(t, t->main_bdev, sector, mask, step, cargo);
+	u8 asked = cargo->asked;
+
+	if (!status)
+		return true;
+	if (!dmr_main_judged(t, status))
+		return false;
+	/* It may have been away for a moment, so it is asked again; for one that takes its time it is one I/O more, if it gave nothing. */
+	if (time_after(jiffies, cargo->until)) {
+		if (cargo->mask)
+			return true;
+		step = DMR_UNIT_SECTORS;
+	}
+	status = dmr_cargo_read_rest(t, t->main_bdev, sector, mask, step, cargo);
+	cargo->asked = asked | cargo->mask;
+	return !status || dmr_main_judged(t, status);
+}
+
+/*
+ * Main's sectors to the slot; unreadable ones become pending (C18). Those that are not known to be come first: where
+ * each error takes seconds, each call gets on, and what it had no time for is for the next.
+ */
 static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct dmr_change *c,
 			   u8 mask)
 {
 	struct dmr_cargo cargo = DMR_CARGO(t->copy[0]);
-	const struct dmr_goods goods = { .cargo = &cargo, .until = jiffies + dmr_patience(),
-					 .others = DMR_SLOT_TRIES };
+	struct dmr_goods goods = { .cargo = &cargo, .others = DMR_SLOT_TRIES };
 	blk_status_t status;
+	u8 unknown, known;
 
 	mask &= ~c->is.owned;
 	if (!mask)
 		return;
-	status = dmr_cargo_read(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
-				dmr_read_step(t->main_bdev), &cargo);
-	/* It may have been away for a moment: sectors are judged while it answers (C10). */
-	if (dmr_suspect(status) && dmr_main_answers(t)) {
-		cargo.until = jiffies + dmr_patience();
-		status = dmr_cargo_read_rest(t, t->main_bdev, c->is.unit * DMR_UNIT_SECTORS, mask,
-					     dmr_read_step(t->main_bdev), &cargo);
-	}
-	if (status && (!dmr_suspect(status) || !dmr_main_answers(t))) {
+	unknown = mask & ~c->is.pending;
+	known = mask & c->is.pending;
+	if (!dmr_read_main(t, c->is.unit, unknown, &cargo) ||
+	    (!time_after(jiffies, cargo.until) &&
+	     !dmr_read_main(t, c->is.unit, cargo.mask | known, &cargo))) {
 		dmr_request_fail(q, c, -EIO, "main does not answer");
 		return;
 	}
+	q->unfinished = unknown & ~cargo.asked;
+	/* What main has used up is not the spare's fault. */
+	goods.until = jiffies + dmr_patience();
 	status = dmr_store(t, c, 1, 0, &goods);
 	if (status) {
 		dmr_request_fail(q, c, -EIO,
@@ -66,9 +99,10 @@ static void dmr_remap_unit(struct dmr_target *t, struct dmr_request *q, struct d
 		return;
 	}
 	c->will.owned |= cargo.mask;
-	c->will.pending = (c->will.pending & ~cargo.mask) | (mask & ~cargo.mask);
+	c->will.pending = (c->will.pending & ~cargo.mask) | (unknown & cargo.asked & ~cargo.mask);
 	c->fate = DMR_READY;
-	q->pending += dmr_hweight8(mask & ~cargo.mask);
+	if (!q->unfinished)
+		q->pending += dmr_hweight8(mask & ~cargo.mask);
 }
 
 /* The slot's sectors back to main; main is flushed and compared before the commit (C22). */
@@ -137,16 +171,23 @@ static bool dmr_main_has(struct dmr_target *t, const struct dmr_change *c)
 	return true;
 }
 
-/* Before the commit everything it refers to is durable: slots after remap, main after unremap. */
-static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units, int begun)
+/*
+ * Before the commit everything it refers to is durable: slots after remap, main after unremap. 0, or that failed;
+ * -EAGAIN: another flush has, and may have lost some of it.
+ */
+static int dmr_make_durable(struct dmr_target *t, const struct dmr_request *q, int begun)
 {
-	bool ok = true;
+	if (q->m->verb == DMR_VERB_REMAP)
+		return dmr_own_data_end(t->pair, begun, true);
+	if (q->m->verb != DMR_VERB_UNREMAP)
+		return 0;
+	return dmr_main_flush(t) ? -EIO : dmr_flushes_lost(t->main_cache) == begun ? 0 : -EAGAIN;
+}
+
+static void dmr_settle(struct dmr_target *t, struct dmr_request *q, u32 units, bool ok)
+{
 	u32 i;
 
-	if (q->m->verb == DMR_VERB_REMAP)
-		ok = !dmr_own_data_end(t->pair, begun, true);
-	else if (q->m->verb == DMR_VERB_UNREMAP)
-		ok = !dmr_main_flush(t);
 	for (i = 0; i < units; i++) {
 		struct dmr_change *c = &q->change[i];
 
@@ -185,6 +226,7 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 	u64 sector = q->next;
 	u32 units = 0;
 
+	q->unfinished = false;
 	while (sector < stop && units < DMR_REQUEST_UNITS && !q->error) {
 		u32 first = sector % DMR_UNIT_SECTORS;
 		u32 count = min_t(u64, stop - sector, DMR_UNIT_SECTORS - first);
@@ -198,6 +240,8 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 		else
 			dmr_steps[q->m->verb](t, q, c, dmr_mask(first, count));
 		units++;
+		if (q->unfinished)
+			break;
 		sector += count;
 	}
 	if (!q->error)
@@ -205,13 +249,35 @@ static u32 dmr_request_units(struct dmr_target *t, struct dmr_request *q, u64 st
 	return units;
 }
 
+/* What another's flush may have lost is done once more: nothing of it is committed, the slots are free again. */
+static void dmr_request_undo(struct dmr_target *t, struct dmr_request *q, u32 units)
+{
+	u32 i;
+
+	for (i = 0; i < units; i++)
+		if (q->change[i].fate == DMR_READY)
+			q->change[i].fate = DMR_FAILED;
+	dmr_commit(&t->pair->meta, q->change, units, q->unit);
+}
+
 static void dmr_request_step(struct dmr_target *t, struct dmr_request *q, u64 stop)
 {
-	int begun = q->m->verb == DMR_VERB_REMAP ? dmr_own_data_begin(t->pair) : 0;
+	int r, begun = q->m->verb == DMR_VERB_REMAP ? dmr_own_data_begin(t->pair) :
+						      dmr_flushes_lost(t->main_cache);
+	u64 from = q->next, pending = q->pending;
 	u32 units, i;
 
 	units = dmr_request_units(t, q, stop);
-	dmr_settle(t, q, units, begun);
+	r = dmr_make_durable(t, q, begun);
+	if (r == -EAGAIN && !q->error && q->again < DMR_LOST_TRIES) {
+		dmr_request_undo(t, q, units);
+		q->next = from;
+		q->pending = pending;
+		q->again++;
+		return;
+	}
+	q->again = 0;
+	dmr_settle(t, q, units, !r);
 	dmr_commit(&t->pair->meta, q->change, units, q->unit);
 	for (i = 0; i < units; i++) {
 		struct dmr_change *c = &q->change[i];
@@ -259,7 +325,9 @@ bool dmr_request_run(struct dmr_target *t, struct dmr_request *q)
 {
 	u64 stop;
 
-	if (q->error || time_after_eq(jiffies, q->deadline) || !dmr_request_seek(t, q)) {
+	/* A call that has to do its step once more has done nothing yet. */
+	if (q->error || (!q->again && time_after_eq(jiffies, q->deadline)) ||
+	    !dmr_request_seek(t, q)) {
 		complete(&q->done);
 		return false;
 	}

@@ -38,10 +38,10 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)
 		;
 }
 
-/* Is there data of others in the spare's cache, or may there be? */
+/* Is there data of others in the spare's cache, or may there be? Of main nobody counts what is not flushed. */
 static bool dmr_unflushed(struct dmr_pair *pair)
 {
-	return atomic_read_acquire(&pair->spare_writing) ||
+	return READ_ONCE(pair->one_disk) || atomic_read_acquire(&pair->spare_writing) ||
 	       atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed);
 }
 
@@ -51,6 +51,7 @@ static bool dmr_unflushed(struct dmr_pair *pair)
  */
 struct dmr_own_flush {
 	struct dmr_pair *pair;
+	struct dmr_cache *cache;
 	enum dmr_half half;
 	bool staked;	/* there was such data when it was sent; a flush of theirs may end well meanwhile */
 	u64 written;	/* and what had been written by then; some may come, and be flushed, meanwhile */
@@ -62,21 +63,20 @@ static void dmr_own_flush_ended(struct bio *bio)
 {
 	struct dmr_own_flush *own = bio->bi_private;
 
-	if (bio->bi_status && !(bio->bi_opf & REQ_FUA))
-		dmr_flush_lost(own->pair, own->half);
-	else if (bio->bi_status)
-		atomic_inc(&own->pair->lost_flushes);
+	if (bio->bi_status)
+		dmr_flush_lost(own->cache);
 	if (bio->bi_status && (own->staked || dmr_unflushed(own->pair) ||
 			       own->written != (u64)atomic64_read(&own->pair->spare_written)))
 		dmr_owe(own->pair, own->half);
 	complete(&own->done);
 }
 
-static blk_status_t dmr_own_flush(struct dmr_pair *pair, enum dmr_half half, struct bio *bio,
-				  bool staked)
+static blk_status_t dmr_own_flush(struct dmr_pair *pair, enum dmr_half half,
+				  struct dmr_cache *cache, struct bio *bio, bool staked)
 {
 	struct dmr_own_flush own = {
 		.pair = pair,
+		.cache = cache,
 		.half = half,
 		.staked = staked,
 		.written = atomic64_read(&pair->spare_written),
@@ -97,7 +97,7 @@ int dmr_spare_flush(struct dmr_pair *pair)
 {
 	u64 mark = atomic64_read(&pair->spare_written);
 	blk_status_t status =
-		dmr_own_flush(pair, DMR_FLUSH_SPARE,
+		dmr_own_flush(pair, DMR_FLUSH_SPARE, pair->cache,
 			      dmr_own_bio(pair->bdev, &pair->bios, DMR_FLUSH, 0, NULL, 0),
 			      dmr_unflushed(pair));
 
@@ -109,7 +109,7 @@ int dmr_spare_flush(struct dmr_pair *pair)
 int dmr_own_data_begin(struct dmr_pair *pair)
 {
 	pair->own_unflushed = true;
-	return atomic_read(&pair->lost_flushes);
+	return dmr_flushes_lost(pair->cache);
 }
 
 int dmr_own_data_end(struct dmr_pair *pair, int begun, bool any)
@@ -117,13 +117,12 @@ int dmr_own_data_end(struct dmr_pair *pair, int begun, bool any)
 	int r = any ? dmr_spare_flush(pair) : 0;
 
 	pair->own_unflushed = false;
-	return r ?: atomic_read(&pair->lost_flushes) == begun ? 0 : -EAGAIN;
+	return r ?: dmr_flushes_lost(pair->cache) == begun ? 0 : -EAGAIN;
 }
 
-/* Of main nobody counts what is not flushed. */
 blk_status_t dmr_main_flush(struct dmr_target *t)
 {
-	return dmr_own_flush(t->pair, DMR_FLUSH_MAIN,
+	return dmr_own_flush(t->pair, DMR_FLUSH_MAIN, t->main_cache,
 			     dmr_own_bio(t->main_bdev, &t->bios, DMR_FLUSH, 0, NULL, 0), true);
 }
 
@@ -137,20 +136,39 @@ static int dmr_metadata_read(struct dmr_metadata *meta, u64 sector, void *data, 
 	return dmr_pair_io(dmr_pair_of(meta), REQ_OP_READ | REQ_META, sector, data, bytes);
 }
 
+static struct bio *dmr_fua_bio(struct dmr_pair *pair, u64 sector, void *block)
+{
+	return dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE | REQ_FUA, sector, block,
+			   DMR_BLOCK_SIZE);
+}
+
+/* 0, or that failed; -EAGAIN: another flush has failed meanwhile, and may have lost it. */
+static int dmr_write_and_flush(struct dmr_pair *pair, u64 sector, void *block)
+{
+	int r, begun = dmr_flushes_lost(pair->cache);
+
+	/* A bad block is no failed flush: where it would matter to others they are told apart. */
+	if (dmr_unflushed(pair) || pair->own_unflushed)
+		r = dmr_pair_io(pair, DMR_METADATA_WRITE | REQ_NOMERGE, sector, block,
+				DMR_BLOCK_SIZE) ?: dmr_spare_flush(pair);
+	else
+		r = blk_status_to_errno(dmr_own_flush(pair, DMR_FLUSH_SPARE, pair->cache,
+						      dmr_fua_bio(pair, sector, block), false));
+	return r ?: dmr_flushes_lost(pair->cache) == begun ? 0 : -EAGAIN;
+}
+
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
-	bool flushes = dmr_fua_may_flush(pair->bdev);
-	struct bio *bio;
+	unsigned int tries = 0;
+	int r;
 
-	/* A bad block is no failed flush: where it would matter to others they are told apart. */
-	if (flushes && (dmr_unflushed(pair) || pair->own_unflushed))
-		return dmr_pair_io(pair, DMR_METADATA_WRITE | REQ_NOMERGE, sector, block,
-				   DMR_BLOCK_SIZE) ?: dmr_spare_flush(pair);
-	bio = dmr_own_bio(pair->bdev, &pair->bios, DMR_METADATA_WRITE | REQ_FUA, sector, block,
-			  DMR_BLOCK_SIZE);
-	return blk_status_to_errno(flushes ? dmr_own_flush(pair, DMR_FLUSH_SPARE, bio, false) :
-					     dmr_submit_wait(bio));
+	if (!dmr_fua_may_flush(pair->bdev))
+		return blk_status_to_errno(dmr_submit_wait(dmr_fua_bio(pair, sector, block)));
+	do {
+		r = dmr_write_and_flush(pair, sector, block);
+	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES);
+	return r;
 }
 
 const struct dmr_metadata_io dmr_spare_io = {

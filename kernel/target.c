@@ -202,6 +202,13 @@ static void dmr_warn_about_cache(struct dmr_target *t)
 		       t->name, t->main->name);
 }
 
+static void dmr_put_devices(struct dmr_target *t)
+{
+	dmr_cache_put(t->main_cache);
+	dm_put_device(t->ti, t->spare);
+	dm_put_device(t->ti, t->main);
+}
+
 static int dmr_get_devices(struct dmr_target *t, char **argv, char **error)
 {
 	int r = dm_get_device(t->ti, argv[0], dm_table_get_mode(t->ti->table), &t->main);
@@ -217,13 +224,11 @@ static int dmr_get_devices(struct dmr_target *t, char **argv, char **error)
 		return r;
 	}
 	t->main_bdev = t->main->bdev;
-	return 0;
-}
-
-static void dmr_put_devices(struct dmr_target *t)
-{
-	dm_put_device(t->ti, t->spare);
-	dm_put_device(t->ti, t->main);
+	t->main_cache = dmr_cache_get(t->main_bdev);
+	if (t->main_cache)
+		return 0;
+	dmr_put_devices(t);
+	return -ENOMEM;
 }
 
 static void dmr_set_target(struct dmr_target *t)

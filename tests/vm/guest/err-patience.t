@@ -205,6 +205,22 @@ check "C20: 20 MiB of zeroes over bad units succeed" blkdiscard -z -o $((20480 *
 num "C20: within the budget and one I/O (ms)" $(($(now) - begin)) -le $((limit + slow))
 message m good 0 0
 
+# Healthy, but slow: a second and a half for each MiB. Whoever zeroes a device keeps others from its node, so they come by another.
+io_renew
+dm_create side "0 $(sectors $r) linear $r 0"
+message m bad 20480 8 write bad 20000 8 write slow 22528 79872 write 1500
+blkdiscard -f -z -o $((20480 * 512)) -l 41943040 $r & zeroes=$!
+check "C20: of 40 MiB of zeroes a unit is bad: the rest is written by the worker" until_true 60 eval 'message m log | grep -q "write 24576 2048"'
+begin=$(now)
+check "C20: a write to a bad unit meanwhile succeeds" put_pattern /dev/mapper/side i 20000 8
+num "C20: soon (ms)" $(($(now) - begin)) -lt 10000
+check "C20: before the zeroes are all written" kill -0 $zeroes
+message m slow 0 0 all 0
+ends_well "C20: they are, then" $zeroes
+is "C20: no healthy unit was moved" "$(owned_sectors r)" 16
+check "C20: all are zeroes but the write" eval 'holds i 20000 8 && cmp <(get_sectors $r 20480 81920) <(head -c 41943040 /dev/zero)'
+dmsetup remove side
+
 ## Less patience
 
 io_renew

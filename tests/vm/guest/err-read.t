@@ -367,4 +367,18 @@ goes_away m
 check_fails "C10: a read from a disk that is gone for a moment fails" reads 1000 8
 is_back_when_asked "C10: the worker asks whether there is a disk" m
 is "C10: there is: nothing is pending" "$(settled_counts)" "active 0/1008 0 0 0"
+## Many that are read again
+
+io_renew
+put_pattern "$lower" old 2048 2048
+message m bad 2048 2048 read
+like "C18: a MiB that cannot be read is remapped: pending" "$(drive remap 2048 4096)" "^0 "
+is "C18: all of it" "$(pending_sectors r)" 2048
+message m good 2048 2048
+io_clear
+check "C4: it is read again, in one piece" reads 2048 2048
+check "C4: nothing is pending any more" until_is 20 0 pending_sectors r
+settle
+num "C20: that was committed by table block, not by unit" "$(message s log | grep -c ' write ')" -le 24
+check "C4: the data is main's" holds old 2048 2048
 done_testing

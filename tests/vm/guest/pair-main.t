@@ -97,4 +97,29 @@ else
 fi
 [ ! -e $r ] || dmsetup remove r
 losetup -d "$whole"
+## A table that is loaded while the first one's resume formats the spare: whose main it is is known when it is resumed
+
+mk_disk one 2M
+mk_disk short 1M
+mk_disk fresh 5M
+dm_create f "0 $(sectors "$fresh") remap-faulty $fresh 0" || bail "no remap-faulty"
+message f hold 8192 8 write times 1
+dmsetup create r --notable && dmsetup load r --table "0 4096 dm-remap-v4 $one /dev/mapper/f" || bail "no device"
+dmsetup resume r & pid=$!
+check "C14: the first resume formats the spare" message f wait waiting 1 60000
+check "C14: another main's table is loaded meanwhile" timeout 20 dmsetup load r --table "0 2048 dm-remap-v4 $short /dev/mapper/f"
+message f release
+ends_well "C14: the first one is active" $pid
+log_mark
+check_fails "C14: the other one is not" dmsetup resume r
+check "C14: and the log says why" log_has "$log_mark" 'main .* is 2048 sectors long, the pair covers 4096'
+dmsetup remove r
+check "C14: the first one is, again" dm_create r "0 4096 dm-remap-v4 $one /dev/mapper/f"
+# A main that has become shorter is an error for who reads behind its end, and no reason to stay suspended.
+truncate -s 1M "$(disk_file one)" && losetup -c "$one"
+is "C15: main is too short now" "$(sectors "$one")" 2048
+dmsetup suspend r
+check "C15: what ran goes on after a suspend" dmsetup resume r
+check "C15: where main is still there" get_sectors $r 0 8 >/dev/null
+dmsetup remove r
 done_testing

@@ -14,6 +14,21 @@ refused() { # SENTENCE WHY MESSAGE-WORD...
 
 ## remap
 
+# Each error takes longer than half the patience.
+move_fresh
+usual=$(cat /sys/module/dm_remap/parameters/patience)
+patience 4
+message m bad 1010 1 read delay 3000 bad 1017 1 read delay 3000 bad 1019 1 read delay 3000 bad 1021 1 read delay 3000
+is "C18: a sector of a unit does not read, slowly: it becomes pending, the others move" "$(message r remap 1008 8)" "7 sectors remapped, 1 pending"
+check "C18: the others are there" eval 'holds old 1008 2 && holds old 1011 5'
+message r remap 1016 8 >/tmp/said
+like "C18: of three that do not, time is up for some" "$(cat /tmp/said)" "next 1016$"
+is "C18: each call gets on: all are moved or pending" "$(drive remap 1016 1024 | cut -d ' ' -f 1) $(owned_sectors r) $(pending_sectors r)" \
+	"$((5 - $(sed -n "s/ sectors.*//p" /tmp/said))) 20 4"
+check "C18: and are there" eval 'holds old 1016 1 && holds old 1018 1 && holds old 1020 1 && holds old 1022 2'
+message m good 0 0
+patience "$usual"
+
 move_fresh
 message m bad 1010 1 read bad 1021 2 read
 like "C18: sectors that cannot be read become pending, the others move" "$(message r remap 1008 16)" "^13 sectors remapped, 3 pending"
