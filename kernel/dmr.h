@@ -67,8 +67,7 @@ struct dmr_pair {
 	struct dmr_device *device;	/* the same, as far as we know it */
 	struct block_device *bdev;	/* kept open by the targets' tables */
 	bool active;			/* the first resume has been */
-	struct dmr_cache *cache;	/* of its disk */
-	bool one_disk;			/* that is a main's, too; never cleared */
+	struct dmr_disk_cache *cache;	/* of its disk */
 
 	/* C23, see sleep.c. */
 	bool asleep;			/* read anywhere: no worker begins anything */
@@ -225,7 +224,7 @@ struct dmr_target {
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
 	unsigned long main_spent;		/* worker: jiffies that main's failures took since the queue was last empty */
-	struct dmr_cache *main_cache;		/* of main's disk */
+	struct dmr_disk_cache *main_cache;		/* of main's disk */
 	int lost[2];				/* worker: each half's dmr_flushes_lost() when it began with the present bio */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
@@ -433,17 +432,19 @@ bool dmr_main_differs(const struct dmr_main_id *was, const struct dmr_main_id *i
 /* Do the two share sectors of one disk? */
 bool dmr_devices_overlap(struct block_device *a, struct block_device *b);
 
-/* cache.c: the cache of the disk that a device is on, as long as somebody has that open. NULL: no memory. Process context. */
-struct dmr_cache *dmr_cache_get(struct block_device *bdev);
+/* disk-cache.c: the cache of the disk that a device is on, as long as somebody has that open. NULL: no memory. Process context. */
+struct dmr_disk_cache *dmr_disk_cache_get(struct block_device *bdev);
 /* NULL: nothing to give back. */
-void dmr_cache_put(struct dmr_cache *cache);
+void dmr_disk_cache_put(struct dmr_disk_cache *cache);
+/* Is it also the cache of a main, or of another pair's spare? Any context. */
+bool dmr_disk_cache_shared(const struct dmr_disk_cache *cache);
 /* A flush of it failed, or may have within other I/O. Any context. */
-void dmr_flush_lost(struct dmr_cache *cache);
+void dmr_flush_lost(struct dmr_disk_cache *cache);
 /*
  * How many have. Who writes without FUA and flushes then looks at it before and after, for one between may have lost what he
  * wrote; and writes it once more, so many times at the most, and as long as there is patience after the first.
  */
-int dmr_flushes_lost(const struct dmr_cache *cache);
+int dmr_flushes_lost(const struct dmr_disk_cache *cache);
 #define DMR_LOST_TRIES	8u
 
 /* spare-io.c: the spare's I/O that is not the user's. Process context. */

@@ -360,7 +360,7 @@ bool dmr_spare_cannot_discard(struct dmr_pair *pair, blk_opf_t op, blk_status_t 
 }
 
 /* A failed FUA write: it may have been the flush in it. */
-static void dmr_fua_failed(struct dmr_cache *cache, struct block_device *bdev,
+static void dmr_fua_failed(struct dmr_disk_cache *cache, struct block_device *bdev,
 			   const struct dmr_io *io)
 {
 	if (io->special == DMR_FUA && dmr_fua_may_flush(bdev))

@@ -38,7 +38,7 @@ static void dmr_device_put(struct dmr_device *device)
 static void dmr_pair_free(struct dmr_pair *pair)
 {
 	dmr_device_put(pair->device);
-	dmr_cache_put(pair->cache);
+	dmr_disk_cache_put(pair->cache);
 	dmr_health_detach(pair);
 	dmr_metadata_exit(&pair->meta);
 	bioset_exit(&pair->bios);
@@ -63,7 +63,7 @@ static struct dmr_pair *dmr_pair_alloc(struct dmr_target *t)
 	pair->md = dm_table_get_md(t->ti->table);
 	pair->probe = (void *)get_zeroed_page(GFP_KERNEL);
 	pair->hits = alloc_percpu(struct dmr_hits);
-	pair->cache = dmr_cache_get(pair->bdev);
+	pair->cache = dmr_disk_cache_get(pair->bdev);
 	if (!dmr_metadata_init(&pair->meta) || !pair->probe || !pair->hits || !pair->cache ||
 	    bioset_init(&pair->bios, 4, 0, BIOSET_NEED_BVECS)) {
 		dmr_pair_free(pair);
@@ -277,12 +277,30 @@ static int dmr_pair_load(struct dmr_target *t, struct dmr_pair **result, char **
 	return 0;
 }
 
+/* Does the superblock have to be told of this main? */
+static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *t)
+{
+	return t->ti->len > pair->meta.super->covered ||
+	       (t->options.new_main && (dmr_main_differs(&pair->meta.super->main, &t->main_id) ||
+					pair->meta.super->main.kind != t->main_id.kind));
+}
+
+/* A map that is frozen cannot be told anything. */
+static char *dmr_news_for_frozen(const struct dmr_pair *pair, const struct dmr_target *t)
+{
+	if (!READ_ONCE(pair->active) || !READ_ONCE(pair->meta.frozen) || !dmr_main_news(pair, t))
+		return NULL;
+	return dmr_error("the map on spare %s is frozen: it can take neither another main nor a longer one",
+			 t->spare->name);
+}
+
 static char *dmr_pair_refused(struct dmr_target *t, struct dmr_pair *pair, bool loaded)
 {
 	return (loaded ? dmr_uuid_conflict(pair) : dmr_may_share(pair, t)) ?:
 	       dmr_taken(t) ?:
 	       dmr_uuid_mismatch(pair, t) ?:
 	       dmr_main_mismatch(pair, t) ?:
+	       dmr_news_for_frozen(pair, t) ?:
 	       dmr_replacement(t, pair);
 }
 
@@ -303,8 +321,6 @@ static int dmr_pair_join(struct dmr_target *t, struct dmr_pair *pair, bool loade
 		list_add_tail(&pair->link, &dmr_registry);
 	list_add_tail(&t->link, &pair->targets);
 	spin_unlock(&dmr_registry_list_lock);
-	if (t->main_cache == pair->cache)
-		WRITE_ONCE(pair->one_disk, true);
 	pair->users++;
 	t->pair = pair;
 	return 0;
@@ -416,14 +432,6 @@ static void dmr_inherit(struct dmr_target *t)
 				dmr_breaker_inherit(t, other);
 	}
 	spin_unlock(&dmr_registry_list_lock);
-}
-
-/* Does the superblock have to be told of this main? */
-static bool dmr_main_news(const struct dmr_pair *pair, const struct dmr_target *t)
-{
-	return t->ti->len > pair->meta.super->covered ||
-	       (t->options.new_main && (dmr_main_differs(&pair->meta.super->main, &t->main_id) ||
-					pair->meta.super->main.kind != t->main_id.kind));
 }
 
 /* Under pair->lock, with no bio of this target on its way. */

@@ -172,7 +172,7 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 /* Has no other flush failed since the worker began with this bio, which may have lost a part of it? */
 static bool dmr_lost_none(struct dmr_target *t, enum dmr_half half)
 {
-	struct dmr_cache *cache = half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache;
+	struct dmr_disk_cache *cache = half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache;
 
 	return dmr_flushes_lost(cache) == t->lost[half];
 }
@@ -370,7 +370,9 @@ static blk_status_t dmr_retry(struct dmr_target *t, struct dmr_batch *b, struct 
 			      u32 offset, u32 count)
 {
 	blk_status_t status, error = dmr_io_of(bio)->error;
-	bool ask = error ? !dmr_out_of_patience(bio) : !dmr_main_used_up(t, bio);
+	/* What is written once more main has just taken. */
+	bool ask = error ? dmr_io_of(bio)->again || !dmr_out_of_patience(bio) :
+			   !dmr_main_used_up(t, bio);
 
 	/* An error that is no suspect was only looked at because another part of the bio has moved. */
 	if (error && (READ_ONCE(t->breaker.tripped) || !dmr_suspect(error)))
@@ -505,7 +507,7 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 
 	while (dmr_judge_runs(t, b, bio)) {
 		status = dmr_settle_parts(t, bio);
-		if (status == BLK_STS_AGAIN && io->again < DMR_LOST_TRIES &&
+		if (status == BLK_STS_AGAIN && !io->result && io->again < DMR_LOST_TRIES &&
 		    (!io->again || !dmr_out_of_patience(bio))) {
 			/* What may be lost is written once more. */
 			io->again++;

@@ -361,7 +361,8 @@ static void dmr_request_answer(const struct dmr_request *q, char *result, unsign
 		n += scnprintf(result + n, maxlen - n, ", %llu pending", q->pending);
 	n += scnprintf(result + n, maxlen - n, "\n");
 	if (q->next < q->end)
-		scnprintf(result + n, maxlen - n, DMR_LIST_NEXT " %llu\n", q->next);
+		scnprintf(result + n, maxlen - n, DMR_LIST_NEXT " %llu\n",
+			  max(q->next, q->m->sector));
 }
 
 int dmr_request(struct dmr_target *t, const struct dmr_message *m, char *result,

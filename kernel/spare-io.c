@@ -38,10 +38,10 @@ void dmr_spare_flushed(struct dmr_pair *pair, u64 mark)
 		;
 }
 
-/* Is there data of others in the spare's cache, or may there be? Of main nobody counts what is not flushed. */
+/* Is there data of others in the spare's cache, or may there be? Of main, or another pair, nobody here counts it. */
 static bool dmr_unflushed(struct dmr_pair *pair)
 {
-	return READ_ONCE(pair->one_disk) || atomic_read_acquire(&pair->spare_writing) ||
+	return dmr_disk_cache_shared(pair->cache) || atomic_read_acquire(&pair->spare_writing) ||
 	       atomic64_read(&pair->spare_written) != atomic64_read(&pair->spare_flushed);
 }
 
@@ -51,7 +51,7 @@ static bool dmr_unflushed(struct dmr_pair *pair)
  */
 struct dmr_own_flush {
 	struct dmr_pair *pair;
-	struct dmr_cache *cache;
+	struct dmr_disk_cache *cache;
 	enum dmr_half half;
 	bool staked;	/* there was such data when it was sent; a flush of theirs may end well meanwhile */
 	u64 written;	/* and what had been written by then; some may come, and be flushed, meanwhile */
@@ -72,7 +72,7 @@ static void dmr_own_flush_ended(struct bio *bio)
 }
 
 static blk_status_t dmr_own_flush(struct dmr_pair *pair, enum dmr_half half,
-				  struct dmr_cache *cache, struct bio *bio, bool staked)
+				  struct dmr_disk_cache *cache, struct bio *bio, bool staked)
 {
 	struct dmr_own_flush own = {
 		.pair = pair,
@@ -160,6 +160,7 @@ static int dmr_write_and_flush(struct dmr_pair *pair, u64 sector, void *block)
 static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block)
 {
 	struct dmr_pair *pair = dmr_pair_of(meta);
+	unsigned long until = jiffies + dmr_patience();
 	unsigned int tries = 0;
 	int r;
 
@@ -167,7 +168,8 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 		return blk_status_to_errno(dmr_submit_wait(dmr_fua_bio(pair, sector, block)));
 	do {
 		r = dmr_write_and_flush(pair, sector, block);
-	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES);
+	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES &&
+		 (tries == 1 || !time_after(jiffies, until)));
 	return r;
 }
 

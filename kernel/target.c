@@ -204,7 +204,7 @@ static void dmr_warn_about_cache(struct dmr_target *t)
 
 static void dmr_put_devices(struct dmr_target *t)
 {
-	dmr_cache_put(t->main_cache);
+	dmr_disk_cache_put(t->main_cache);
 	dm_put_device(t->ti, t->spare);
 	dm_put_device(t->ti, t->main);
 }
@@ -224,7 +224,7 @@ static int dmr_get_devices(struct dmr_target *t, char **argv, char **error)
 		return r;
 	}
 	t->main_bdev = t->main->bdev;
-	t->main_cache = dmr_cache_get(t->main_bdev);
+	t->main_cache = dmr_disk_cache_get(t->main_bdev);
 	if (t->main_cache)
 		return 0;
 	dmr_put_devices(t);

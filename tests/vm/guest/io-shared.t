@@ -4,12 +4,13 @@
 # programs: addpart
 # shellcheck disable=SC2154 # lib.sh sets the disks' variables
 . /vm/io.sh
-mk_disk lower 40M
+mk_disk lower 48M
 mk_disk other 8M
 io_faulty m "$lower" cache
 disk=$(losetup -f -P --show --direct-io=on $m) || bail "no loop device with direct I/O"
-first=2048 second=40960 third=61440 # sectors: where partitions begin
-addpart "$disk" 1 $first 32768 && addpart "$disk" 2 $second 16384 && addpart "$disk" 3 $third 16384 || bail "no partitions"
+first=2048 second=40960 third=61440 fourth=77824 # sectors: where partitions begin
+addpart "$disk" 1 $first 32768 && addpart "$disk" 2 $second 16384 && addpart "$disk" 3 $third 16384 &&
+	addpart "$disk" 4 $fourth 16384 || bail "no partitions"
 remap_create r "${disk}p1" "${disk}p2" || bail "no pair"
 at_main() { echo $(($1 + first)); } # SECTOR: of the disk
 slot_of() { message "$1" list "$2" | awk 'NR == 1 { print $4 }'; } # DEVICE SECTOR
@@ -78,4 +79,21 @@ is "C3: twice" "$(written_at $((second + $(slot_of r 2024))))" 2
 message m cut && message m restore
 check "C3: and is kept" holds e 2024 12
 is "C12: nothing is frozen" "$(state_of r) $(state_of q)" "active active"
+
+## Of another line of the table
+
+dmsetup remove q
+mk_disk more 4M
+io_faulty n "$more"
+dm_create q "0 16384 dm-remap-v4 $other ${disk}p3
+16384 4096 dm-remap-v4 /dev/mapper/n ${disk}p4" || bail "no device with two pairs"
+message n bad 0 8 write
+check "C3: the second line begins a session" put_pattern /dev/mapper/q h 16384 8
+flush /dev/mapper/q
+check "C8: the first line's spare has data in the cache" put_pattern /dev/mapper/q i 80 8
+message n bad 16 8 write
+message m fail_after flush 1
+check_fails "C8: the flush of what the second one relocates fails, and the write" put_pattern /dev/mapper/q j 16400 8
+check_fails "C8: the user's next flush is told" flush /dev/mapper/q
+check "C8: only one is" flush /dev/mapper/q
 done_testing
