@@ -60,6 +60,11 @@ slow_grow 8M
 message s fail_after write 1 forever
 check_fails "C12: a growth that cannot be committed fails" message r grow
 is "C12: the map is frozen" "$(state_of r)" frozen
+grow_disk main 5M
+dmsetup reload f --table "0 10240 remap-faulty $main 0" && dmsetup suspend f && dmsetup resume f
+log_mark
+check_fails "C12: so a table with a longer main is refused" dmsetup load r --table "0 10240 dm-remap-v4 /dev/mapper/f /dev/mapper/s"
+check "C12: and the log says why" log_has "$log_mark" "the map on spare .* is frozen: it can take neither another main nor a longer one"
 message s fail_never
 dmsetup remove r
 check "C12: the next activation is good" dm_create r "$table"
