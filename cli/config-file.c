@@ -83,6 +83,7 @@ int dmr_config_read(struct dmr_config *config, bool all)
 	unsigned int number = 0;
 	char *line = NULL;
 	size_t size = 0;
+	ssize_t length;
 	FILE *f;
 	int r;
 
@@ -93,8 +94,14 @@ int dmr_config_read(struct dmr_config *config, bool all)
 			return DMR_EXIT_OK;
 		return dmr_fail(DMR_EXIT_FAILED, "make it readable", "%s: %s", cli.config_file, strerror(errno));
 	}
-	while ((all || !config->status) && getline(&line, &size, f) >= 0) {
-		r = add_line(config, line, ++number);
+	while ((all || !config->status) && (length = getline(&line, &size, f)) >= 0) {
+		/* As a power cut may leave it: not a text, or cut off. */
+		number++;
+		if (strlen(line) != (size_t)length)
+			r = dmr_fail(DMR_EXIT_USAGE, "write it anew: dmremap list and check say what there is",
+				     "%s, line %u has bytes of zero in it", cli.config_file, number);
+		else
+			r = add_line(config, line, number);
 		if (r)
 			config->status = r;
 	}

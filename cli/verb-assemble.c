@@ -41,6 +41,26 @@ static int find_main(const struct dmr_super *super, const char *spare, struct dm
 			"main of spare %s is not found (its id: %s)", spare, id);
 }
 
+/* Is it main by its id? Not a disk of which main is a partition. */
+static bool is_main_by_id(const struct dmr_super *super, const struct dmr_device *main)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return dmr_main_find(&super->main, main->path, path) && !stat(path, &st) && S_ISBLK(st.st_mode) &&
+	       st.st_rdev == makedev(main->major, main->minor);
+}
+
+/*
+ * Does the configuration's name make up for an id? It has to last, and to say which place or disk it is, not what is on it;
+ * a partition that is known by its UUID needs none.
+ */
+static bool is_main_by_name(const struct dmr_super *super, const char *path)
+{
+	return cli.scan && super->main.kind != DMR_ID_PARTUUID && dmr_path_lasts(path) &&
+	       strncmp(path, "/dev/disk/by-uuid/", 18) && strncmp(path, "/dev/disk/by-label/", 19);
+}
+
 /*
  * Is it the pair's main, as far as can be known? One that is longer may have grown, or be another one: then the pair would
  * cover it from now on, and the right one be too short. In a scan a name that lasts will do, for without the pair stale
@@ -48,8 +68,6 @@ static int find_main(const struct dmr_super *super, const char *spare, struct dm
  */
 static int check_main(const struct dmr_super *super, const struct dmr_device *main, const struct dmr_options *args)
 {
-	char path[PATH_MAX];
-
 	if (main->ours)
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "main comes first, the spare second: swap them",
 				"main %s is a spare of dm-remap", main->path);
@@ -57,8 +75,8 @@ static int check_main(const struct dmr_super *super, const struct dmr_device *ma
 		return dmr_fail(DMR_EXIT_NO_DEVICE, "name the main that the pair was made for",
 				"main %s is shorter than the %llu sectors that the pair covers", main->path,
 				(unsigned long long)super->covered);
-	if (args->new_main || main->sectors == super->covered || dmr_main_find(&super->main, main->path, path) ||
-	    (cli.scan && dmr_path_lasts(main->path)))
+	if (args->new_main || main->sectors == super->covered || is_main_by_id(super, main) ||
+	    is_main_by_name(super, main->path))
 		return DMR_EXIT_OK;
 	return dmr_fail(DMR_EXIT_NO_DEVICE, "if it is the right one, and has grown: dmremap assemble --new-main MAIN SPARE [NAME]",
 			"main %s is longer than the %llu sectors that the pair covers, and has no id to know it by", main->path,
