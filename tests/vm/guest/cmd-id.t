@@ -34,6 +34,7 @@ found_again partition "${main}p2" "$spare" "$other" 'partuuid\.[0-9a-f-]{36}'
 # A copy of the whole disk has partitions of the same UUIDs.
 check "two partitions of one id: a pair is made" dmremap create --yes "${main}p2" "$spare" made
 dmremap stop made
+covered=$(dmremap dump "$spare" | sed -n 's/^covered: *//p' | head -n 1)
 cp "$(disk_file main)" /tmp/disks/copy
 copy=$(losetup -f -P --show /tmp/disks/copy)
 until_true 10 test -b "${copy}p2" || bail "no partitions"
@@ -42,6 +43,17 @@ like "nor by a scan" "$(dmremap assemble --scan 2>&1; echo $?)" 'one of several 
 check "but one that is named" dmremap assemble "${main}p2" "$spare" made
 dmremap stop made
 losetup -d "$copy"
+
+# The disk of which main is a partition is longer, and not main.
+dmremap assemble "$main" "$spare" made >said 2>&1
+is "the whole disk is no main of that pair" "$?" 3
+like "because it is longer" "$(cat said)" 'is longer than the 32768 sectors that the pair covers'
+mkdir -p /dev/disk/by-id && ln -sf "$main" /dev/disk/by-id/whole
+echo "made $(dmremap dump "$spare" | sed -n 's/^uuid: //p') /dev/disk/by-id/whole" >/etc/dm-remap.conf
+dmremap assemble --scan >said 2>&1
+is "nor where the configuration names it by a name that lasts" "$?" 3
+rm /etc/dm-remap.conf /dev/disk/by-id/whole
+is "and nothing is written: the pair covers the partition" "$(dmremap dump "$spare" | sed -n 's/^covered: *//p' | head -n 1)" "$covered"
 check "and without the copy it is found" dmremap assemble "$spare"
 dmremap stop "$(dmremap list -n -o name)"
 dd if=/dev/zero of="$spare" bs=1M count=5 status=none

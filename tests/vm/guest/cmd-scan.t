@@ -73,6 +73,14 @@ run assemble --scan
 is "the pair of a wrong line is not assembled under another name" "$status $(active)" "2 a#1 "
 like "nor without its words" "$err" "$spare_two is a spare (whose main is not found|that is not in what is understood)"
 stop_all
+# After a power cut a file may be of the right length, and nothing but zeroes.
+head -c 200 /dev/zero >$conf
+run assemble --scan
+is "a configuration that is no text is wrong: no pair is assembled under another name" "$status $(active)" "2 "
+like "and is named" "$err" "line 1 has bytes of zero in it"
+printf '%s\0no_auto\n' "$(grep '^two' lines)" >$conf
+run assemble --scan
+is "nor is a line cut off at a zero" "$status $(active)" "2 "
 rm lines $conf
 
 ## A longer main that nothing proves to be the one
