@@ -36,59 +36,57 @@ static int dmr_refuse(char *why, const char *format, ...)
 	return -EINVAL;
 }
 
-/*
- * Of one generation those that say the same are counted: one that no other shares was left behind by a commit that failed,
- * and was not read by who has written that generation since.
- */
-static bool dmr_super_vote(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
-			   unsigned int *best)
+static bool dmr_super_of_pair(const struct dmr_super *a, const struct dmr_super *b)
 {
-	unsigned int i, k, votes, newest = *best, best_votes = 0;
+	return !memcmp(a->uuid, b->uuid, sizeof(a->uuid));
+}
+
+/* The first of those in `among` that most others are like: *best. false: of two kinds there are equally many. */
+static bool dmr_super_majority(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int among,
+			       bool (*alike)(const struct dmr_super *a, const struct dmr_super *b),
+			       unsigned int *best)
+{
+	unsigned int i, k, votes, best_votes = 0;
 	bool tie = false;
 
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
-		if (!(valid & (1u << i)) || memcmp(copy[i].uuid, copy[newest].uuid, 16) ||
-		    copy[i].generation != copy[newest].generation)
+		if (!(among & (1u << i)))
 			continue;
 		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
-			votes += (valid & (1u << k)) && dmr_super_same(&copy[i], &copy[k]);
+			votes += (among & (1u << k)) && alike(&copy[i], &copy[k]);
 		if (votes > best_votes) {
 			*best = i;
 			best_votes = votes;
 			tie = false;
-		} else if (!dmr_super_same(&copy[i], &copy[*best])) {
+		} else if (!alike(&copy[i], &copy[*best])) {
 			tie |= votes == best_votes;
 		}
 	}
 	return !tie;
 }
 
-/* Counts copies by pair; of superblocks of two pairs the majority is right, or nobody is. */
+/*
+ * By pair first. Then the newest; of one generation, one that no other is like was left behind by a commit that failed, and
+ * was not read by who has written that generation since.
+ */
 const char *dmr_super_choose(const struct dmr_super copy[DMR_SUPER_COPIES], unsigned int valid,
 			     unsigned int *best)
 {
-	unsigned int i, k, votes, best_votes = 0;
-	bool tie = false;
+	bool one_pair = dmr_super_majority(copy, valid, dmr_super_of_pair, best);
+	const struct dmr_super *pair = &copy[*best];
+	unsigned int i, newest = 0;
+	u64 generation = 0;
 
 	for (i = 0; i < DMR_SUPER_COPIES; i++) {
-		if (!(valid & (1u << i)))
+		if (!(valid & (1u << i)) || !dmr_super_of_pair(&copy[i], pair) ||
+		    copy[i].generation < generation)
 			continue;
-		for (votes = 0, k = 0; k < DMR_SUPER_COPIES; k++)
-			votes += (valid & (1u << k)) && !memcmp(copy[i].uuid, copy[k].uuid, 16);
-		if (votes > best_votes) {
-			*best = i;
-			best_votes = votes;
-			tie = false;
-		} else if (memcmp(copy[i].uuid, copy[*best].uuid, 16)) {
-			tie |= votes == best_votes;
-		} else if (copy[i].generation > copy[*best].generation) {
-			*best = i;
-		}
+		newest = (copy[i].generation > generation ? 0 : newest) | 1u << i;
+		generation = copy[i].generation;
 	}
-	if (tie)
-		return "superblocks of two pairs";
-	return dmr_super_vote(copy, valid, best) ? NULL :
-						   "superblocks of one generation that differ";
+	if (!dmr_super_majority(copy, newest, dmr_super_same, best) && one_pair)
+		return "superblocks of one generation that differ";
+	return one_pair ? NULL : "superblocks of two pairs";
 }
 
 static int dmr_take_super(struct dmr_metadata *meta, const struct dmr_super *copy,

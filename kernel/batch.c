@@ -177,8 +177,7 @@ static void dmr_store_data(struct dmr_target *t, struct dmr_batch *b)
 	int r = dmr_store_once(t, b);
 
 	/* What another's flush may have lost is written once more. */
-	while (r == -EAGAIN && tries < DMR_LOST_TRIES && (!tries || !time_after(jiffies, until))) {
-		tries++;
+	while (r == -EAGAIN && dmr_once_more(tries++, until)) {
 		dmr_batch_stored(b, DMR_OPEN);
 		r = dmr_store_once(t, b);
 	}

@@ -290,8 +290,7 @@ static bool dmr_move_locked(struct dmr_target *t, u64 unit, struct dmr_goods *go
 	do {
 		r = dmr_store_move(t, &c, goods);
 		/* What another's flush may have lost is written once more. */
-	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES &&
-		 (tries == 1 || !time_after(jiffies, goods->until)));
+	} while (r == -EAGAIN && dmr_once_more(tries++, goods->until));
 	if (!r)
 		c.fate = DMR_READY;
 	dmr_commit(&pair->meta, &c, 1, room);

@@ -224,7 +224,7 @@ struct dmr_target {
 	void *scratch;				/* a page for canary reads */
 	void *copy[2];				/* two pages for the worker's own copies */
 	unsigned long main_spent;		/* worker: jiffies that main's failures took since the queue was last empty */
-	struct dmr_disk_cache *main_cache;		/* of main's disk */
+	struct dmr_disk_cache *main_cache;	/* of main's disk */
 	int lost[2];				/* worker: each half's dmr_flushes_lost() when it began with the present bio */
 	bool spare_failing;			/* worker: the spare has failed, and C20: */
 	unsigned long spare_until;		/* until when (jiffies) that is looked into */
@@ -442,10 +442,21 @@ bool dmr_disk_cache_shared(const struct dmr_disk_cache *cache);
 void dmr_flush_lost(struct dmr_disk_cache *cache);
 /*
  * How many have. Who writes without FUA and flushes then looks at it before and after, for one between may have lost what he
- * wrote; and writes it once more, so many times at the most, and as long as there is patience after the first.
+ * wrote; and writes it once more, as dmr_once_more() says.
  */
 int dmr_flushes_lost(const struct dmr_disk_cache *cache);
 #define DMR_LOST_TRIES	8u
+
+/* `tries`: so often it was written once more before. The first time needs no patience. Any context. */
+static inline bool dmr_once_more(unsigned int tries, unsigned long until)
+{
+	return !tries || (tries < DMR_LOST_TRIES && !time_after(jiffies, until));
+}
+
+static inline struct dmr_disk_cache *dmr_cache_of(const struct dmr_target *t, enum dmr_half half)
+{
+	return half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache;
+}
 
 /* spare-io.c: the spare's I/O that is not the user's. Process context. */
 extern const struct dmr_metadata_io dmr_spare_io;

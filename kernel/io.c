@@ -134,7 +134,7 @@ static blk_status_t dmr_flush_half(struct dmr_target *t, enum dmr_half half)
 			dmr_spare_flushed(pair, written);
 	}
 	if (status)
-		dmr_flush_lost(half == DMR_FLUSH_MAIN ? t->main_cache : pair->cache);
+		dmr_flush_lost(dmr_cache_of(t, half));
 	return status;
 }
 
@@ -301,7 +301,7 @@ static void dmr_flushed(struct dmr_target *t, struct dmr_io *io, blk_status_t *e
 	enum dmr_half half = dmr_at_spare(io) ? DMR_FLUSH_SPARE : DMR_FLUSH_MAIN;
 
 	if (*error)
-		dmr_flush_lost(half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache);
+		dmr_flush_lost(dmr_cache_of(t, half));
 	/* The worker's may have failed while this one was on its way, and left it nothing to flush. */
 	if (!*error && dmr_owed(t->pair, half, io->told))
 		*error = BLK_STS_IOERR;

@@ -89,27 +89,32 @@ static int dmr_msg_stats_clear(struct dmr_target *t, const struct dmr_message *m
 	return 1;
 }
 
+/* Under both locks. */
+static int dmr_grow_locked(struct dmr_target *t)
+{
+	struct dmr_pair *pair = t->pair;
+	u32 segments = dmr_segments_for(dmr_bdev_sectors(pair->bdev));
+
+	/* C15: before anything is read. */
+	if (!t->resumed)
+		return dmr_message_no(t, -EBUSY, "grow: the device is suspended");
+	dmr_sleep_recheck(t);
+	if (pair->meta.frozen || pair->meta.broken)
+		return dmr_message_no(t, -EIO, "grow: the map is frozen");
+	if (segments < pair->meta.super->segments)
+		return dmr_message_no(t, -EINVAL, "grow: the spare is shorter than its superblock says");
+	return segments > pair->meta.super->segments ? dmr_grow(&pair->meta, segments) : 0;
+}
+
 static int dmr_msg_grow(struct dmr_target *t, const struct dmr_message *m, char *result,
 			unsigned int maxlen)
 {
 	struct dmr_pair *pair = t->pair;
-	u64 sectors = dmr_bdev_sectors(pair->bdev);
-	u32 segments = dmr_segments_for(sectors);
-	int r = 0;
+	int r;
 
 	mutex_lock(&t->request_lock);
 	mutex_lock(&pair->lock);
-	/* C15: suspended, nobody reads. */
-	if (t->resumed)
-		dmr_sleep_recheck(t);
-	if (!t->resumed)
-		r = dmr_message_no(t, -EBUSY, "grow: the device is suspended");
-	else if (pair->meta.frozen || pair->meta.broken)
-		r = dmr_message_no(t, -EIO, "grow: the map is frozen");
-	else if (segments < pair->meta.super->segments)
-		r = dmr_message_no(t, -EINVAL, "grow: the spare is shorter than its superblock says");
-	else if (segments > pair->meta.super->segments)
-		r = dmr_grow(&pair->meta, segments);
+	r = dmr_grow_locked(t);
 	if (!r)
 		scnprintf(result, maxlen, "%llu slots\n", dmr_spare_slots(pair->meta.slots));
 	dmr_unlock(t);

@@ -172,9 +172,7 @@ static blk_status_t dmr_write_part(struct dmr_target *t, struct bio *bio, u32 of
 /* Has no other flush failed since the worker began with this bio, which may have lost a part of it? */
 static bool dmr_lost_none(struct dmr_target *t, enum dmr_half half)
 {
-	struct dmr_disk_cache *cache = half == DMR_FLUSH_MAIN ? t->main_cache : t->pair->cache;
-
-	return dmr_flushes_lost(cache) == t->lost[half];
+	return dmr_flushes_lost(dmr_cache_of(t, half)) == t->lost[half];
 }
 
 /* After the last part of a bio. BLK_STS_AGAIN: another flush has failed meanwhile, and may have lost some of it. */
@@ -507,8 +505,8 @@ static bool dmr_judge(struct dmr_target *t, struct dmr_batch *b, struct bio *bio
 
 	while (dmr_judge_runs(t, b, bio)) {
 		status = dmr_settle_parts(t, bio);
-		if (status == BLK_STS_AGAIN && !io->result && io->again < DMR_LOST_TRIES &&
-		    (!io->again || !dmr_out_of_patience(bio))) {
+		if (status == BLK_STS_AGAIN && !io->result &&
+		    dmr_once_more(io->again, dmr_patient_until(bio))) {
 			/* What may be lost is written once more. */
 			io->again++;
 			dmr_begin_judging(t, io);

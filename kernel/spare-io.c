@@ -168,8 +168,7 @@ static int dmr_metadata_write(struct dmr_metadata *meta, u64 sector, void *block
 		return blk_status_to_errno(dmr_submit_wait(dmr_fua_bio(pair, sector, block)));
 	do {
 		r = dmr_write_and_flush(pair, sector, block);
-	} while (r == -EAGAIN && tries++ < DMR_LOST_TRIES &&
-		 (tries == 1 || !time_after(jiffies, until)));
+	} while (r == -EAGAIN && dmr_once_more(tries++, until));
 	return r;
 }
 
