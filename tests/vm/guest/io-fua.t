@@ -113,13 +113,12 @@ use_up_failures
 
 ## A flush of ours fails while a batch is stored: that of the table which says that a slot is bad
 
-written_at() { message s log | awk -v at="$(message r list "$1" | awk 'NR == 1 { print $4 }')" '$3 == "write" && $4 <= at && at < $4 + $5' | wc -l; } # SECTOR
 io_clear
 message s bad "$(slot_sector $(($(used_slots r) + $(bad_slots r))))" 8 write fail_after flush 1
 message m bad 1136 16 write
 check "C3: what it may have lost is written again before the write is acknowledged" writes q 1136 16
 num "C7: the slot was found bad" "$(bad_slots r)" -ge 1
-is "C3: twice" "$(written_at 1136)" 2
+is "C3: twice" "$(writes_over s "$(slot_of r 1136)")" 2
 power_cycle
 check "C3: and is kept" holds q 1136 16
 until flush; do :; done
@@ -132,7 +131,7 @@ message s good 0 0
 use_up_failures
 message r remap 2000 8 >/dev/null
 message r remap 1172 4 >/dev/null
-message s hold "$(($(message r list 1172 | awk 'NR == 1 { print $4 }') - 4))" 4 write times 1
+message s hold "$(($(slot_of r 1172) - 4))" 4 write times 1
 message m bad 1160 16 write
 io_clear
 writes u 1160 12 & pid=$!
@@ -143,7 +142,7 @@ check "C8: the flush in a FUA write to another slot fails" message s wait failed
 message s release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
 ends_badly "C8: the flush after the FUA write, which was tried again, is told" $other
-is "C3: twice" "$(written_at 1160)" 2
+is "C3: twice" "$(writes_over s "$(slot_of r 1160)")" 2
 power_cycle
 check "C3: and is kept" holds u 1160 12
 until flush; do :; done
@@ -187,8 +186,7 @@ message m release
 ends_well "C8: the FUA write, of which a part may be lost, is written again" $pid
 is "C8: twice" "$(message m log | awk '$3 == "write" && $4 == 1104 && $5 == 8' | wc -l)" 2
 message m good 0 0
-until flush; do :; done
-use_up_failures
+tell_failures
 check "C8: it is there" holds w 1104 24
 
 check "C8: a write to the spare" writes c 1064 8

@@ -7,9 +7,6 @@
 io_disks 16M 8M cache
 m=$(losetup -f --show --direct-io=on $m) && s=$(losetup -f --show --direct-io=on $s) || bail "no loop devices with direct I/O"
 io_pair
-slot_of() { message r list "$1" | awk 'NR == 1 { print $4 }'; } # SECTOR
-writes_at() { message "$1" log | awk -v at="$2" '$3 == "write" && $4 == at' | wc -l; } # DEVICE SECTOR
-tell_failures() { until flush; do :; done; use_up_failures; }
 user_flush_fails() { # m|s: the disk that fails it
 	message "$1" fail_after flush 1
 	check_fails "C8: a user's flush fails" flush
@@ -24,10 +21,9 @@ message m bad 1000 8 write
 check "C3: a session is begun" writes a 1000 8
 sector=1016
 for copy in A B; do
-	message s log_clear
-	message s stats_clear
+	io_clear
 	# With data on its way to the spare a table is written, then flushed.
-	message s hold "$(slot_of 2000)" 8 write times 1
+	message s hold "$(slot_of r 2000)" 8 write times 1
 	writes b 2000 8 & other=$!
 	check "C8: a slot is being written" message s wait waiting 1 60000
 	message s hold "$(table_sector 0 $copy)" 8 write times 1
@@ -39,7 +35,7 @@ for copy in A B; do
 	message s release
 	wait $other
 	ends_well "C3: the write ends well" $pid
-	is "C13: copy $copy is written twice" "$(writes_at s "$(table_sector 0 $copy)")" 2
+	is "C13: copy $copy is written twice" "$(writes_over s "$(table_sector 0 $copy)")" 2
 	tell_failures
 	sector=$((sector + 8))
 done
@@ -47,9 +43,8 @@ is "C12: nothing is frozen" "$(state_of r)" active
 
 ## A FUA write to two slots that failed, and is written in parts
 
-at=$(slot_of 2000)
-message s log_clear
-message s stats_clear
+at=$(slot_of r 2000)
+io_clear
 message s hold "$at" 16 write times 1
 fua d 2000 16 & pid=$!
 check "C8: a FUA write to two slots is on its way" message s wait waiting 1 60000
@@ -68,8 +63,7 @@ check "C8: the data is there" holds d 2000 16
 
 ## Messages
 
-message s log_clear
-message s stats_clear
+io_clear
 message s hold "$(($(slot_sector 0) + 8 * $(used_slots r) + 8))" 8 write times 1
 message r remap 3200 16 >/tmp/said & pid=$!
 check "C22: of two units that are remapped the second is on its way" message s wait waiting 1 60000
@@ -78,7 +72,7 @@ user_flush_fails s
 message s release
 ends_well "C22: remap succeeds" $pid
 is "C22: and says so" "$(cat /tmp/said)" "16 sectors remapped, 0 pending"
-is "C22: its first unit was written twice" "$(writes_at s "$(slot_of 3200)")" 2
+is "C22: its first unit was written twice" "$(writes_over s "$(slot_of r 3200)")" 2
 tell_failures
 
 message m log_clear
@@ -89,7 +83,7 @@ user_flush_fails m
 message m release
 ends_well "C22: unremap succeeds" $pid
 is "C22: and says so" "$(cat /tmp/said)" "16 sectors back on main"
-is "C22: its first unit was written twice" "$(writes_at m 3200)" 2
+is "C22: its first unit was written twice" "$(writes_over m 3200)" 2
 tell_failures
 is "C12: nothing is frozen" "$(state_of r)" active
 
@@ -106,7 +100,7 @@ check "C8: another pair's flushes fail all the time" until_true 60 eval '[ "$(co
 message m bad 1200 8 write
 message s log_clear
 check "C3: a write is relocated" writes f 1200 8
-is "C3: its data written once" "$(writes_at s "$(slot_of 1200)")" 1
+is "C3: its data written once" "$(writes_over s "$(slot_of r 1200)")" 1
 : >/tmp/enough
 wait $other
 is "C12: nothing is frozen" "$(state_of r)" active

@@ -13,13 +13,10 @@ addpart "$disk" 1 $first 32768 && addpart "$disk" 2 $second 16384 && addpart "$d
 	addpart "$disk" 4 $fourth 16384 || bail "no partitions"
 remap_create r "${disk}p1" "${disk}p2" || bail "no pair"
 at_main() { echo $(($1 + first)); } # SECTOR: of the disk
-slot_of() { message "$1" list "$2" | awk 'NR == 1 { print $4 }'; } # DEVICE SECTOR
-written_at() { message m log | awk -v at="$1" '$3 == "write" && $4 <= at && at < $4 + $5' | wc -l; } # SECTOR OF THE DISK
-tell_failures() { until flush; do :; done; use_up_failures; }
 
 message m bad "$(at_main 1000)" 8 write
 check "C3: a sector is relocated, and a session begun" writes a 1000 8
-sync_disks
+message m sync
 
 ## A flush of the worker's fails, which main's data may have needed: that of its data, then that of a table
 
@@ -54,7 +51,7 @@ message m fail_after flush 1
 check_fails "C8: a user's flush fails" flush
 message m release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
-is "C3: twice" "$(written_at $((second + $(slot_of r 1992))))" 2
+is "C3: twice" "$(writes_over m $((second + $(slot_of r 1992))))" 2
 message m cut && message m restore
 check "C3: and is kept" holds d 1992 12
 tell_failures
@@ -75,7 +72,7 @@ message m fail_after flush 1
 check_fails "C8: the other pair's flush fails" flush /dev/mapper/q
 message m release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
-is "C3: twice" "$(written_at $((second + $(slot_of r 2024))))" 2
+is "C3: twice" "$(writes_over m $((second + $(slot_of r 2024))))" 2
 message m cut && message m restore
 check "C3: and is kept" holds e 2024 12
 is "C12: nothing is frozen" "$(state_of r) $(state_of q)" "active active"

@@ -138,10 +138,17 @@ fua() { # SEED SECTOR COUNT
 	pattern "$@" | dd of=$r bs=$(($3 * 512)) seek=$(($2 * 512)) iflag=fullblock oflag=direct,dsync,seek_bytes \
 		conv=notrunc status=none
 }
+slot_of() { message "$1" list "$2" | awk 'NR == 1 { print $4 }'; } # DEVICE SECTOR: where on the spare the sector is
+# How many writes to this disk had that sector in them.
+writes_over() { message "$1" log | awk -v at="$2" '$3 == "write" && $4 <= at && at < $4 + $5' | wc -l; } # DEVICE SECTOR
 fua_writes() { message "$1" log | awk '$3 == "write" && $6 ~ /fua/' | wc -l; } # DEVICE
 # Each flush that failed with the power makes one FUA write fail.
 use_up_failures() {
 	until fua x 3000 8 2>/dev/null; do :; done
+}
+tell_failures() { # what is owed is told: flushes and FUA writes succeed after it
+	until flush; do :; done
+	use_up_failures
 }
 power_cycle() { # what is in the caches is lost
 	message m cut

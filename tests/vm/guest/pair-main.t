@@ -97,6 +97,7 @@ else
 fi
 [ ! -e $r ] || dmsetup remove r
 losetup -d "$whole"
+
 ## A table that is loaded while the first one's resume formats the spare: whose main it is is known when it is resumed
 
 mk_disk one 2M
@@ -120,6 +121,6 @@ truncate -s 1M "$(disk_file one)" && losetup -c "$one"
 is "C15: main is too short now" "$(sectors "$one")" 2048
 dmsetup suspend r
 check "C15: what ran goes on after a suspend" dmsetup resume r
-check "C15: where main is still there" get_sectors $r 0 8 >/dev/null
+check "C15: where main is still there" eval 'get_sectors $r 0 8 >/dev/null'
 dmsetup remove r
 done_testing
