@@ -117,11 +117,11 @@ message m good 0 0
 
 ## A FUA write that moves
 
-old=$(slot_of r 1000)
+old=$(spare_sector_of r 1000)
 message s bad "$old" 8 write
 io_clear
 check "C7: a FUA write whose slot fails it succeeds" fua o 1000 8
-num "C7: elsewhere" "$(slot_of r 1000)" -ne "$old"
+num "C7: elsewhere" "$(spare_sector_of r 1000)" -ne "$old"
 is "C8: its data reaches the new slot without FUA: a flush that failed in it would be tried again" \
 	"$(message s log | awk '$3 == "write" && $6 ~ /fua/ && ($4 - 8192) % 2048 >= 8 && ($4 - 8192) % 2048 < 2024 && $7 == "ok"' | wc -l)" 0
 power_cycle

@@ -118,7 +118,7 @@ message s bad "$(slot_sector $(($(used_slots r) + $(bad_slots r))))" 8 write fai
 message m bad 1136 16 write
 check "C3: what it may have lost is written again before the write is acknowledged" writes q 1136 16
 num "C7: the slot was found bad" "$(bad_slots r)" -ge 1
-is "C3: twice" "$(writes_over s "$(slot_of r 1136)")" 2
+is "C3: twice" "$(writes_over s "$(spare_sector_of r 1136)")" 2
 power_cycle
 check "C3: and is kept" holds q 1136 16
 until flush; do :; done
@@ -131,7 +131,7 @@ message s good 0 0
 use_up_failures
 message r remap 2000 8 >/dev/null
 message r remap 1172 4 >/dev/null
-message s hold "$(($(slot_of r 1172) - 4))" 4 write times 1
+message s hold "$(($(spare_sector_of r 1172) - 4))" 4 write times 1
 message m bad 1160 16 write
 io_clear
 writes u 1160 12 & pid=$!
@@ -142,7 +142,7 @@ check "C8: the flush in a FUA write to another slot fails" message s wait failed
 message s release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
 ends_badly "C8: the flush after the FUA write, which was tried again, is told" $other
-is "C3: twice" "$(writes_over s "$(slot_of r 1160)")" 2
+is "C3: twice" "$(writes_over s "$(spare_sector_of r 1160)")" 2
 power_cycle
 check "C3: and is kept" holds u 1160 12
 until flush; do :; done

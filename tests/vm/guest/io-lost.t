@@ -23,7 +23,7 @@ sector=1016
 for copy in A B; do
 	io_clear
 	# With data on its way to the spare a table is written, then flushed.
-	message s hold "$(slot_of r 2000)" 8 write times 1
+	message s hold "$(spare_sector_of r 2000)" 8 write times 1
 	writes b 2000 8 & other=$!
 	check "C8: a slot is being written" message s wait waiting 1 60000
 	message s hold "$(table_sector 0 $copy)" 8 write times 1
@@ -43,7 +43,7 @@ is "C12: nothing is frozen" "$(state_of r)" active
 
 ## A FUA write to two slots that failed, and is written in parts
 
-at=$(slot_of r 2000)
+at=$(spare_sector_of r 2000)
 io_clear
 message s hold "$at" 16 write times 1
 fua d 2000 16 & pid=$!
@@ -72,7 +72,7 @@ user_flush_fails s
 message s release
 ends_well "C22: remap succeeds" $pid
 is "C22: and says so" "$(cat /tmp/said)" "16 sectors remapped, 0 pending"
-is "C22: its first unit was written twice" "$(writes_over s "$(slot_of r 3200)")" 2
+is "C22: its first unit was written twice" "$(writes_over s "$(spare_sector_of r 3200)")" 2
 tell_failures
 
 message m log_clear
@@ -100,7 +100,7 @@ check "C8: another pair's flushes fail all the time" until_true 60 eval '[ "$(co
 message m bad 1200 8 write
 message s log_clear
 check "C3: a write is relocated" writes f 1200 8
-is "C3: its data written once" "$(writes_over s "$(slot_of r 1200)")" 1
+is "C3: its data written once" "$(writes_over s "$(spare_sector_of r 1200)")" 1
 : >/tmp/enough
 wait $other
 is "C12: nothing is frozen" "$(state_of r)" active

@@ -40,7 +40,7 @@ is "C12: nothing is frozen" "$(state_of r)" active
 ## A flush of the user's fails for main, while what is relocated is in the cache
 
 message r remap 2004 4 >/dev/null
-held=$((second + $(slot_of r 2004) - 4))
+held=$((second + $(spare_sector_of r 2004) - 4))
 message m bad "$(at_main 1992)" 16 write
 message m hold $held 4 write times 1
 io_clear_m() { message m log_clear; message m stats_clear; }
@@ -51,7 +51,7 @@ message m fail_after flush 1
 check_fails "C8: a user's flush fails" flush
 message m release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
-is "C3: twice" "$(writes_over m $((second + $(slot_of r 1992))))" 2
+is "C3: twice" "$(writes_over m $((second + $(spare_sector_of r 1992))))" 2
 message m cut && message m restore
 check "C3: and is kept" holds d 1992 12
 tell_failures
@@ -61,7 +61,7 @@ tell_failures
 remap_create q "$other" "${disk}p3" || bail "no second pair"
 message q remap 80 8 >/dev/null
 message r remap 2036 4 >/dev/null
-held=$((second + $(slot_of r 2036) - 4))
+held=$((second + $(spare_sector_of r 2036) - 4))
 message m bad "$(at_main 2024)" 16 write
 message m hold $held 4 write times 1
 io_clear_m
@@ -72,7 +72,7 @@ message m fail_after flush 1
 check_fails "C8: the other pair's flush fails" flush /dev/mapper/q
 message m release
 ends_well "C3: what it may have lost is written again before the write is acknowledged" $pid
-is "C3: twice" "$(writes_over m $((second + $(slot_of r 2024))))" 2
+is "C3: twice" "$(writes_over m $((second + $(spare_sector_of r 2024))))" 2
 message m cut && message m restore
 check "C3: and is kept" holds e 2024 12
 is "C12: nothing is frozen" "$(state_of r) $(state_of q)" "active active"

@@ -138,7 +138,7 @@ fua() { # SEED SECTOR COUNT
 	pattern "$@" | dd of=$r bs=$(($3 * 512)) seek=$(($2 * 512)) iflag=fullblock oflag=direct,dsync,seek_bytes \
 		conv=notrunc status=none
 }
-slot_of() { message "$1" list "$2" | awk 'NR == 1 { print $4 }'; } # DEVICE SECTOR: where on the spare the sector is
+spare_sector_of() { message "$1" list "$2" | awk 'NR == 1 { print $4 }'; } # DEVICE SECTOR: where on the spare the sector is
 # How many writes to this disk had that sector in them.
 writes_over() { message "$1" log | awk -v at="$2" '$3 == "write" && $4 <= at && at < $4 + $5' | wc -l; } # DEVICE SECTOR
 fua_writes() { message "$1" log | awk '$3 == "write" && $6 ~ /fua/' | wc -l; } # DEVICE
